@@ -1,0 +1,41 @@
+import type { BlobKey, Chunk, ChunkId } from './chunk.ts';
+import type { BlobFacts } from './facts.ts';
+
+/**
+ * The port behind which chunks and facts are kept: memory, disk, a folder, or S3.
+ * Every adapter passes `test/support/store-contract.ts`.
+ */
+export interface ChunkStore {
+  /** Short name for metrics and Cache-Status: `memory`, `disk`, `folder`, `s3`. */
+  readonly name: string;
+
+  /** The chunk when it can be had without waiting; `undefined` says nothing about `read`. */
+  peek(id: ChunkId): Chunk | undefined;
+
+  /**
+   * A chunk as it was written, checked against its own digest; the bytes are shared, never written to.
+   * `undefined` is a miss. A chunk that fails its check is removed and is a miss.
+   *
+   * @throws P2PError STORE_READ_FAILED when the store cannot tell.
+   */
+  read(id: ChunkId): Promise<Chunk | undefined>;
+
+  /**
+   * Keeps a chunk, whole or not at all; the store may drop it at any later time.
+   *
+   * @throws P2PError STORE_WRITE_FAILED when it was not kept.
+   */
+  write(id: ChunkId, chunk: Chunk): Promise<void>;
+
+  /** What is known of the blob at an address, as last written; `undefined` is a miss or unreadable. */
+  readFacts(addressKey: string): Promise<BlobFacts | undefined>;
+
+  /** Keeps the facts for an address, replacing what was there. */
+  writeFacts(addressKey: string, facts: BlobFacts): Promise<void>;
+
+  /** Removes every chunk, and the facts, kept under a key. */
+  remove(key: BlobKey): Promise<void>;
+
+  /** Ends background work and waits for writes under way. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,84 @@
+import { type Digest, parseDigest } from './digest.ts';
+import { P2PError } from './errors.ts';
+
+/** Where a blob comes from and what makes it the same blob. */
+export interface Address {
+  /** The origin URL exactly as asked, signature parameters included: what the origin is sent. */
+  readonly url: string;
+  /** `scheme://host:port` of the origin, default ports left out. */
+  readonly origin: string;
+  /** Set when the URL itself names the content: one copy whatever host or signature served it. */
+  readonly digest: Digest | undefined;
+  /** The URL without its volatile parameters: the identity of a blob that has no digest. */
+  readonly identity: string;
+}
+
+/**
+ * Query parameters that sign or date a URL and do not choose its content, by provider: S3 and its kin,
+ * Google, CloudFront, Azure SAS, Aliyun OSS, and plain tokens.
+ */
+const VOLATILE_PARAMETERS =
+  /^(?:x-(?:amz|goog|oss)-.*|awsaccesskeyid|ossaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|sig|se|sp|sv|sr|st|spr|skoid|sktid|skt|ske|sks|skv|token|security-token)$/i;
+
+// An OCI blob, `…/blobs/sha256:<hex>`, and DADI's on-demand form, `…/v2/blobs/sha256/<aa>/<hex>/data`.
+const OCI_BLOB = /\/blobs\/(sha256:[0-9a-f]{64})$/;
+const DADI_BLOB = /\/v2\/blobs\/sha256\/([0-9a-f]{2})\/([0-9a-f]{64})\/data$/;
+
+/**
+ * The address an absolute http or https URL stands for.
+ *
+ * @throws P2PError ADDRESS_INVALID for anything else, and for a URL that carries a user or password.
+ */
+export function parseAddress(url: string): Address {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:')) {
+    throw new P2PError('ADDRESS_INVALID', `"${redact(url)}" is not an absolute http:// or https:// URL`);
+  }
+  if (parsed.username !== '' || parsed.password !== '') {
+    throw new P2PError('ADDRESS_INVALID', 'an origin URL carries no user or password; send an Authorization header');
+  }
+  parsed.hash = '';
+  return {
+    url: parsed.href,
+    origin: parsed.origin,
+    digest: digestOf(parsed.pathname),
+    identity: withoutVolatile(parsed),
+  };
+}
+
+function digestOf(path: string): Digest | undefined {
+  const oci = OCI_BLOB.exec(path)?.[1];
+  if (oci !== undefined) return parseDigest(oci);
+  const dadi = DADI_BLOB.exec(path);
+  // The two digits repeat the hash's beginning; where they do not, the path means something else.
+  return dadi?.[2]?.startsWith(dadi[1] ?? '-') ? parseDigest(`sha256:${dadi[2]}`) : undefined;
+}
+
+function withoutVolatile(url: URL): string {
+  const kept = url.search
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '' && !VOLATILE_PARAMETERS.test(pair.split('=', 1)[0] ?? ''));
+  return `${url.origin}${url.pathname}${kept.length > 0 ? `?${kept.join('&')}` : ''}`;
+}
+
+/**
+ * The origin URL in a raw request target `/<apiKey>/<absolute URL>[?query]`. The target is not decoded and
+ * its `//` not collapsed; the single slash that some gateways make of it is accepted.
+ *
+ * @throws P2PError KEY_REFUSED when the first segment is not `apiKey`, ADDRESS_INVALID when no URL follows.
+ * @see overlaybd p2pConfig.address, DadiP2P p2p_server.go — same form, with the bounds checked.
+ */
+export function parsePrefixTarget(target: string, apiKey: string): Address {
+  const prefix = `/${apiKey}/`;
+  if (!target.startsWith(prefix)) {
+    throw new P2PError('KEY_REFUSED', `the path does not start with /<APIKey>/; ask for ${prefix}<origin URL>`);
+  }
+  return parseAddress(target.slice(prefix.length).replace(/^(https?):\/{1,2}(?=[^/])/i, '$1://'));
+}
+
+/** A URL fit for logs and messages: its query, which may hold signatures, is left out. */
+export function redact(url: string): string {
+  const query = url.indexOf('?');
+  return (query === -1 ? url : `${url.slice(0, query)}?…`).replace(/\/\/[^/@]*@/, '//…@');
+}

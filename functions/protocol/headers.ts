@@ -1,0 +1,69 @@
+import { type HeaderLines, P2PError } from './errors.ts';
+
+/** Request: space-separated chain of the agents that forwarded it, the asker last. */
+export const AGENT_HEADER = 'x-p2p-agent';
+/** Reply: address of the node that served it; absent when the origin did. */
+export const SOURCE_HEADER = 'x-p2p-source';
+/** Reply: `size=…; chunk=…; key=…`, so that a peer needs no second request. */
+export const BLOB_HEADER = 'x-p2p-blob';
+/** Reply: our error code, so that a peer tells a refusal of ours from the origin's. */
+export const ERROR_HEADER = 'x-p2p-error';
+
+/** Our name in `Via` and `Cache-Status`. */
+export const PROXY_NAME = 'dadip2p';
+
+// Eight hops reach 4^8 nodes at the default fan-out: more is a loop that the chain did not show.
+const MAX_HOPS = 8;
+
+// RFC 9110 §7.6.1 and the connection headers older clients still send.
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** The value of a header that may be repeated: its lines joined as RFC 9110 §5.3 allows. */
+export function headerValue(headers: Readonly<Record<string, string | string[] | undefined>>, name: string) {
+  const value = headers[name];
+  return Array.isArray(value) ? value.join(', ') : value;
+}
+
+/** The headers without hop-by-hop ones, those named by `Connection` included. Names must be lower-case. */
+export function endToEnd(headers: Readonly<Record<string, string | string[] | undefined>>): HeaderLines {
+  const named = new Set((headerValue(headers, 'connection') ?? '').toLowerCase().split(/\s*,\s*/));
+  const kept: HeaderLines = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && !HOP_BY_HOP.has(name) && !named.has(name)) kept[name] = value;
+  }
+  return kept;
+}
+
+/**
+ * The chain of agents after adding `self`.
+ *
+ * @throws P2PError LOOP_DETECTED when `self` is in it already, or it is longer than eight.
+ */
+export function extendChain(chain: string | undefined, self: string): string {
+  const agents = (chain ?? '').split(' ').filter((agent) => agent !== '');
+  if (agents.includes(self) || agents.length >= MAX_HOPS) {
+    throw new P2PError('LOOP_DETECTED', `the request came back to ${self}; check RootList for a circle`);
+  }
+  return [...agents, self].join(' ');
+}
+
+/** What a node says of a blob: sizes in bytes, `key` as in its cache. */
+export interface BlobLine {
+  readonly size: number;
+  readonly chunkBytes: number;
+  readonly key: string;
+}
+
+/** `size=10; chunk=4194304; key=sha256:…` */
+export const formatBlobLine = (line: BlobLine): string =>
+  `size=${line.size}; chunk=${line.chunkBytes}; key=${line.key}`;
