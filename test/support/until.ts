@@ -1,0 +1,23 @@
+import { setTimeout as wait } from 'node:timers/promises';
+
+const PERIOD_MS = 10;
+
+/**
+ * Waits until `condition` gives something other than `false` or `undefined`, and returns that. For what has
+ * no event to wait on: another process, a count at the far end of a socket.
+ *
+ * @throws Error naming `what` after `timeoutMs`; an error of `condition` passes through at once.
+ */
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  timeoutMs = 10_000,
+): Promise<Exclude<T, false | undefined>> {
+  const deadline = AbortSignal.timeout(timeoutMs);
+  while (!deadline.aborted) {
+    const value = await condition();
+    if (value !== false && value !== undefined) return value as Exclude<T, false | undefined>;
+    await wait(PERIOD_MS);
+  }
+  throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
+}
