@@ -1,6 +1,10 @@
-import type CachePolicy from 'http-cache-semantics';
+import CachePolicy from 'http-cache-semantics';
+import type { Address } from '../protocol/address.ts';
 import type { Digest } from '../protocol/digest.ts';
+import type { HeaderLines } from '../protocol/errors.ts';
+import { endToEnd, headerValue } from '../protocol/headers.ts';
 import type { BlobKey } from './chunk.ts';
+import { blobKey } from './identity.ts';
 
 /** What is known of the blob behind an address: enough to answer without asking anyone, for as long as it is fresh. */
 export interface BlobFacts {
@@ -8,17 +12,116 @@ export interface BlobFacts {
   /** Bytes. */
   readonly size: number;
   readonly chunkBytes: number;
-  /** The digest that the address promises; `undefined` when it names none. */
+  /** The digest that the address promises; absent when it names none. */
   readonly digest?: Digest;
   /** Validators as the origin sent them. */
   readonly etag?: string;
   readonly lastModified?: string;
   /** Representation headers that a reply repeats: Content-Type and its like, lower-case. */
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: HeaderLines;
+  /** When the origin last vouched for this, milliseconds since the epoch. */
+  readonly confirmedAtMs: number;
   /** How long this holds (RFC 9111); absent when the address has a digest, for that never changes. */
   readonly freshness?: CachePolicy.CachePolicyObject;
   /** True when the origin answers ranged requests with the whole blob. */
   readonly rangeless?: boolean;
   /** The sha-256 of every chunk, hex, once the whole blob has matched its digest. */
   readonly sealed?: readonly string[];
+}
+
+// Not repeated to the next client: framing that each reply has of its own, and what was meant for one client.
+const NOT_REPEATED =
+  /^(?:content-length|content-range|accept-ranges|age|via|cache-status|content-digest|repr-digest|set-cookie2?|alt-svc|x-p2p-.*|www-authenticate)$/;
+
+/** The head of a reply that shows a whole blob's size and headers. */
+export interface Sighting {
+  readonly size: number;
+  readonly headers: HeaderLines;
+  readonly rangeless: boolean;
+}
+
+/**
+ * The facts that a reply shows, or `undefined` when it may not be cached: nothing tells its versions apart,
+ * Cache-Control forbids it, it varies by more than the encoding, or it came encoded although asked plain.
+ */
+export function learnFacts(address: Address, seen: Sighting, chunkBytes: number, nowMs: number): BlobFacts | undefined {
+  const etag = headerValue(seen.headers, 'etag');
+  const lastModified = headerValue(seen.headers, 'last-modified');
+  const key = blobKey(address, seen.size, etag, lastModified);
+  if (key === undefined || isEncoded(seen.headers) || varies(seen.headers)) return undefined;
+  const policy = policyOf(address, seen.headers);
+  if (!policy.storable()) return undefined;
+  return {
+    key,
+    size: seen.size,
+    chunkBytes,
+    ...(address.digest === undefined ? { freshness: policy.toObject() } : { digest: address.digest }),
+    ...(etag === undefined ? {} : { etag }),
+    ...(lastModified === undefined ? {} : { lastModified }),
+    headers: repeatable(seen.headers),
+    confirmedAtMs: nowMs - ageOf(seen.headers) * 1000,
+    ...(seen.rangeless ? { rangeless: true } : {}),
+  };
+}
+
+/** The facts after the origin said that they still hold (304, or the same validators again). */
+export function confirmFacts(facts: BlobFacts, address: Address, headers: HeaderLines, nowMs: number): BlobFacts {
+  if (facts.freshness === undefined) return facts;
+  // RFC 9111 §4.3.4: what the confirmation says replaces what was stored; the rest stays.
+  const { 'content-type': _, 'content-length': __, ...said } = headers;
+  const merged = { ...facts.headers, ...said };
+  return {
+    ...facts,
+    headers: repeatable(merged),
+    freshness: policyOf(address, merged).toObject(),
+    confirmedAtMs: nowMs - ageOf(headers) * 1000,
+  };
+}
+
+/** True while the facts may be used without asking; those of a digest always may. */
+export function isFresh(facts: BlobFacts): boolean {
+  if (facts.freshness === undefined) return true;
+  const policy = CachePolicy.fromObject(facts.freshness);
+  return policy.satisfiesWithoutRevalidation({ url: facts.freshness.u, method: 'GET', headers: {} });
+}
+
+/** Seconds since the origin vouched for these facts: the `Age` of a reply (RFC 9111 §5.1). */
+export function ageSeconds(facts: BlobFacts, nowMs: number): number {
+  return Math.max(0, Math.floor((nowMs - facts.confirmedAtMs) / 1000));
+}
+
+/** True when both describe the same bytes. */
+export const isSameVersion = (a: BlobFacts, b: BlobFacts): boolean => a.key === b.key && a.size === b.size;
+
+function policyOf(address: Address, headers: HeaderLines): CachePolicy {
+  // A 206 counts as the 200 it is a part of: the chunks are put together again. Credentials are not shown
+  // here because replies to requests that carry them are never cached.
+  return new CachePolicy(
+    { url: address.identity, method: 'GET', headers: {} },
+    { status: 200, headers },
+    { shared: true },
+  );
+}
+
+function repeatable(headers: HeaderLines): HeaderLines {
+  const kept: HeaderLines = {};
+  for (const [name, value] of Object.entries(endToEnd(headers))) {
+    if (!NOT_REPEATED.test(name)) kept[name] = value;
+  }
+  return kept;
+}
+
+function ageOf(headers: HeaderLines): number {
+  const age = Number(headerValue(headers, 'age') ?? 0);
+  return Number.isFinite(age) ? Math.max(0, age) : 0;
+}
+
+function isEncoded(headers: HeaderLines): boolean {
+  const encoding = headerValue(headers, 'content-encoding');
+  return encoding !== undefined && encoding.toLowerCase() !== 'identity';
+}
+
+function varies(headers: HeaderLines): boolean {
+  const names = (headerValue(headers, 'vary') ?? '').toLowerCase().split(',');
+  return names.some((name) => name.trim() !== '' && name.trim() !== 'accept-encoding');
 }

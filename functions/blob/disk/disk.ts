@@ -1,0 +1,211 @@
+import { opendir, rm, stat, statfs, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Chunk, ChunkId } from '../chunk.ts';
+import type { BlobFacts } from '../facts.ts';
+import { chunkPath, factsPath, isCachePath, keyPath } from '../path.ts';
+import type { ChunkStore } from '../store.ts';
+import { FolderStore, isDiskFull } from './folder.ts';
+import { type Found, Ledger } from './ledger.ts';
+import { SEAL_BYTES } from './seal.ts';
+
+// How long one look at the file system's free space is believed.
+const SPACE_BELIEVED_MS = 500;
+// A file stat at a time would make a scan of a large cache last minutes; this many keep the thread pool busy.
+const SCAN_BATCH = 64;
+
+/** What a disk cache needs; sizes in bytes. */
+export interface DiskOptions {
+  readonly root: string;
+  /** Hard cap on the files' sizes. */
+  readonly maxBytes: number;
+  /** Space left free on the file system. */
+  readonly minFreeBytes: number;
+  readonly now: () => number;
+  readonly onEvict: (files: number) => void;
+}
+
+/**
+ * A folder of chunks kept under a cap, least recently used out first. The folder belongs to one process. What
+ * an earlier process left is served at once; the ledger over it is rebuilt meanwhile, see `scanned`.
+ */
+export class DiskStore implements ChunkStore {
+  readonly name = 'disk';
+  /** Resolves when all that was on disk at the start is in the ledger. */
+  readonly scanned: Promise<void>;
+
+  readonly #folder: FolderStore;
+  readonly #ledger: Ledger;
+  readonly #options: DiskOptions;
+  readonly #writing = new Set<string>();
+  #free = { bytes: Number.POSITIVE_INFINITY, atMs: Number.NEGATIVE_INFINITY };
+  #closed = false;
+
+  private constructor(folder: FolderStore, options: DiskOptions) {
+    this.#folder = folder;
+    this.#options = options;
+    this.#ledger = new Ledger(options.maxBytes);
+    this.scanned = this.#scan();
+    // Nobody has to await the scan for the cache to work without it.
+    this.scanned.catch(() => {});
+  }
+
+  /**
+   * Opens the cache in `root`, made when it is missing, and starts the scan of what it holds.
+   *
+   * @throws P2PError STORE_WRITE_FAILED when the folder cannot be made or written.
+   */
+  static async open(options: DiskOptions): Promise<DiskStore> {
+    // What lies there is of a process that is gone: half-written files.
+    await rm(join(options.root, 'v1/.tmp'), { recursive: true, force: true }).catch(() => {});
+    return new DiskStore(await FolderStore.open(options.root, 'disk'), options);
+  }
+
+  /** Bytes and files held, as far as the scan has come. */
+  get usage(): { readonly bytes: number; readonly files: number } {
+    return { bytes: this.#ledger.bytes, files: this.#ledger.count };
+  }
+
+  peek(): undefined {
+    return undefined;
+  }
+
+  async read(id: ChunkId): Promise<Chunk | undefined> {
+    const path = chunkPath(id);
+    const chunk = await this.#folder.read(id);
+    if (chunk === undefined) this.#lost(path);
+    else await this.#used(path, chunk.bytes.length + SEAL_BYTES);
+    return chunk;
+  }
+
+  async write(id: ChunkId, chunk: Chunk): Promise<void> {
+    await this.#place(chunkPath(id), chunk.bytes.length + SEAL_BYTES, () => this.#folder.write(id, chunk));
+  }
+
+  async readFacts(addressKey: string): Promise<BlobFacts | undefined> {
+    const path = factsPath(addressKey);
+    const facts = await this.#folder.readFacts(addressKey);
+    if (facts === undefined) this.#lost(path);
+    else await this.#used(path, 1);
+    return facts;
+  }
+
+  async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
+    const bytes = JSON.stringify(facts).length;
+    await this.#place(factsPath(addressKey), bytes, () => this.#folder.writeFacts(addressKey, facts));
+  }
+
+  async remove(key: string): Promise<void> {
+    this.#ledger.forgetUnder(keyPath(key));
+    await this.#folder.remove(key);
+  }
+
+  /** Tells that a chunk was served from a faster store, so that it does not look unused here. */
+  touched(id: ChunkId): void {
+    const path = chunkPath(id);
+    if (this.#ledger.use(path, this.#options.now())) this.#setTime(path);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.scanned.catch(() => {});
+    await this.#folder.close();
+  }
+
+  async #place(path: string, bytes: number, write: () => Promise<void>): Promise<void> {
+    if (!this.#ledger.enter(path, bytes, this.#options.now())) return;
+    this.#writing.add(path);
+    try {
+      await this.#makeRoom(bytes);
+      await write().catch(async (error: unknown) => {
+        if (!isDiskFull(error)) throw error;
+        await this.#evict(2 * bytes);
+        await write();
+      });
+    } catch (error) {
+      this.#ledger.forget(path);
+      throw error;
+    } finally {
+      this.#writing.delete(path);
+    }
+    // Evicted while it was written: the ledger has forgotten it, so the disk must.
+    if (!this.#ledger.has(path)) await this.#folder.unlink(path);
+  }
+
+  async #makeRoom(bytes: number): Promise<void> {
+    await this.#removeEvicted();
+    const { minFreeBytes, root, now } = this.#options;
+    if (minFreeBytes === 0) return;
+    if (now() - this.#free.atMs > SPACE_BELIEVED_MS) {
+      const space = await statfs(root);
+      this.#free = { bytes: space.bavail * space.bsize, atMs: now() };
+    }
+    this.#free.bytes -= bytes;
+    if (this.#free.bytes < minFreeBytes) {
+      await this.#evict(minFreeBytes - this.#free.bytes);
+      this.#free.atMs = Number.NEGATIVE_INFINITY;
+    }
+  }
+
+  async #evict(bytes: number): Promise<void> {
+    this.#ledger.free(bytes);
+    await this.#removeEvicted();
+  }
+
+  async #removeEvicted(): Promise<void> {
+    const evicted = this.#ledger.takeEvicted();
+    if (evicted.length === 0) return;
+    this.#options.onEvict(evicted.length);
+    // One being written is removed by its writer.
+    await Promise.all(evicted.filter((path) => !this.#writing.has(path)).map((path) => this.#folder.unlink(path)));
+  }
+
+  #lost(path: string): void {
+    if (!this.#writing.has(path)) this.#ledger.forget(path);
+  }
+
+  async #used(path: string, bytes: number): Promise<void> {
+    const nowMs = this.#options.now();
+    if (this.#ledger.has(path)) {
+      if (this.#ledger.use(path, nowMs)) this.#setTime(path);
+      return;
+    }
+    // Found before the scan came to it.
+    this.#ledger.enter(path, bytes, nowMs);
+    await this.#removeEvicted();
+  }
+
+  #setTime(path: string): void {
+    const seconds = this.#options.now() / 1000;
+    utimes(join(this.#options.root, path), seconds, seconds).catch(() => {});
+  }
+
+  async #scan(): Promise<void> {
+    const found: Found[] = [];
+    const folder = await opendir(join(this.#options.root, 'v1'), { recursive: true });
+    let batch: Promise<void>[] = [];
+    for await (const entry of folder) {
+      if (this.#closed) return;
+      if (entry.isDirectory()) continue;
+      batch.push(this.#examine(join(entry.parentPath, entry.name), found));
+      if (batch.length === SCAN_BATCH) {
+        await Promise.all(batch);
+        batch = [];
+      }
+    }
+    await Promise.all(batch);
+    this.#ledger.addOlder(found);
+    await this.#removeEvicted();
+  }
+
+  async #examine(file: string, found: Found[]): Promise<void> {
+    const path = file.slice(this.#options.root.length + 1);
+    if (path.startsWith('v1/.tmp/')) return;
+    if (!isCachePath(path)) {
+      await rm(file, { force: true });
+      return;
+    }
+    // Evicted since the folder was listed: nothing to enter.
+    const facts = await stat(file).catch(() => undefined);
+    if (facts !== undefined) found.push({ path, bytes: facts.size, usedMs: Math.max(facts.mtimeMs, facts.atimeMs) });
+  }
+}

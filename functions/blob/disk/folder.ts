@@ -1,0 +1,183 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { mkdir, open, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import { P2PError } from '../../protocol/errors.ts';
+import type { Chunk, ChunkId } from '../chunk.ts';
+import type { BlobFacts } from '../facts.ts';
+import { chunkPath, factsPath, keyPath } from '../path.ts';
+import type { ChunkStore } from '../store.ts';
+import { openSealed, sealOf } from './seal.ts';
+
+// Temporary files live beside what they become, so that a rename never crosses file systems.
+const TEMPORARY = 'v1/.tmp';
+
+/** Tells backup programs to pass over (bford.info/cachedir). */
+const CACHEDIR_TAG = `Signature: 8a477f597d28d172789f06886806bc55
+# Chunks of blobs that can be fetched again, kept by dadip2p. Safe to delete while it is stopped.
+`;
+
+/**
+ * One file a chunk in a folder, without a bound; several processes may share the folder. A file appears whole,
+ * by rename, and is not flushed to disk: one torn by a power cut fails its seal and counts as a miss.
+ */
+export class FolderStore implements ChunkStore {
+  readonly name: string;
+  readonly #root: string;
+  /** Path → the identity of the file whose bytes were checked; another file under the name is checked anew. */
+  readonly #checked = new LRUCache<string, string>({ max: 200_000 });
+  readonly #writing = new Set<Promise<void>>();
+
+  private constructor(root: string, name: string) {
+    this.#root = root;
+    this.name = name;
+  }
+
+  /**
+   * A store over a folder, made when it is missing.
+   *
+   * @throws P2PError STORE_WRITE_FAILED when the folder cannot be made or written.
+   */
+  static async open(root: string, name = 'folder'): Promise<FolderStore> {
+    try {
+      await mkdir(join(root, TEMPORARY), { recursive: true });
+      await writeFile(join(root, 'CACHEDIR.TAG'), CACHEDIR_TAG);
+    } catch (cause) {
+      throw writeFailed(root, cause);
+    }
+    return new FolderStore(root, name);
+  }
+
+  peek(): undefined {
+    return undefined;
+  }
+
+  async read(id: ChunkId): Promise<Chunk | undefined> {
+    const path = chunkPath(id);
+    const file = await this.#load(path);
+    if (file === undefined) return undefined;
+    const chunk = await openSealed(id, file.content, this.#checked.get(path) === file.identity);
+    if (chunk === undefined) await this.unlink(path);
+    else this.#checked.set(path, file.identity);
+    return chunk;
+  }
+
+  async write(id: ChunkId, chunk: Chunk): Promise<void> {
+    const path = chunkPath(id);
+    this.#checked.delete(path);
+    await this.#place(path, [chunk.bytes, sealOf(id, chunk.bytes.length, chunk.sha256)]);
+  }
+
+  async readFacts(addressKey: string): Promise<BlobFacts | undefined> {
+    const path = factsPath(addressKey);
+    const file = await this.#load(path);
+    const facts = file && parseFacts(file.content.toString('utf8'));
+    if (file !== undefined && facts === undefined) await this.unlink(path);
+    return facts;
+  }
+
+  async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
+    await this.#place(factsPath(addressKey), [Buffer.from(formatFacts(facts))]);
+  }
+
+  async remove(key: string): Promise<void> {
+    await rm(join(this.#root, keyPath(key)), { recursive: true, force: true });
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#writing);
+  }
+
+  /** Removes one file, and its folder when that was the last; a missing one is fine. */
+  async unlink(path: string): Promise<void> {
+    this.#checked.delete(path);
+    const file = join(this.#root, path);
+    await unlink(file).catch(ignoreMissing);
+    // Not empty, or gone already: either is as it should be.
+    await rmdir(dirname(file)).catch(() => {});
+  }
+
+  async #load(path: string): Promise<{ content: Buffer<ArrayBuffer>; identity: string } | undefined> {
+    try {
+      await using handle = await open(join(this.#root, path), constants.O_RDONLY | constants.O_NOFOLLOW);
+      const { size, mtimeMs, ino } = await handle.stat();
+      const content = Buffer.allocUnsafeSlow(size);
+      for (let at = 0; at < size; ) {
+        const { bytesRead } = await handle.read(content, at, size - at, at);
+        if (bytesRead === 0) break; // cut short meanwhile: the seal will not fit
+        at += bytesRead;
+      }
+      return { content, identity: `${ino} ${mtimeMs} ${size}` };
+    } catch (cause) {
+      if (isMissing(cause)) return undefined;
+      throw new P2PError('STORE_READ_FAILED', `cannot read ${path} in ${this.#root}`, { cause });
+    }
+  }
+
+  async #place(path: string, parts: Uint8Array[]): Promise<void> {
+    const placing = this.#placeFile(path, parts);
+    this.#writing.add(placing);
+    try {
+      await placing;
+    } catch (cause) {
+      throw writeFailed(join(this.#root, path), cause);
+    } finally {
+      this.#writing.delete(placing);
+    }
+  }
+
+  async #placeFile(path: string, parts: Uint8Array[]): Promise<void> {
+    const temporary = join(this.#root, TEMPORARY, randomUUID());
+    const target = join(this.#root, path);
+    try {
+      await this.#writeAll(temporary, parts);
+      // The folder is there more often than not, and may go at any time: so try first, make it when it is not.
+      await rename(temporary, target).catch(async (cause) => {
+        if (!isMissing(cause)) throw cause;
+        await mkdir(dirname(target), { recursive: true });
+        await rename(temporary, target);
+      });
+    } catch (cause) {
+      await unlink(temporary).catch(() => {});
+      throw cause;
+    }
+  }
+
+  async #writeAll(file: string, parts: Uint8Array[]): Promise<void> {
+    await using handle = await open(file, 'wx');
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    const { bytesWritten } = await handle.writev(parts);
+    if (bytesWritten < length) throw Object.assign(new Error('short write'), { code: 'ENOSPC' });
+  }
+}
+
+/** `<sha-256 of the JSON in hex>\n<JSON>`: facts that a crash tore do not read as others. */
+function formatFacts(facts: BlobFacts): string {
+  const json = JSON.stringify(facts);
+  return `${createHash('sha256').update(json).digest('hex')}\n${json}`;
+}
+
+function parseFacts(text: string): BlobFacts | undefined {
+  const json = text.slice(65);
+  const sum = createHash('sha256').update(json).digest('hex');
+  return text.slice(0, 65) === `${sum}\n` ? (JSON.parse(json) as BlobFacts) : undefined;
+}
+
+const codeOf = (cause: unknown): string | undefined => (cause as NodeJS.ErrnoException | undefined)?.code;
+
+const isMissing = (cause: unknown): boolean => codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR';
+
+function ignoreMissing(cause: unknown): void {
+  if (!isMissing(cause)) throw cause;
+}
+
+/** True when a write failed for want of space. */
+export function isDiskFull(error: unknown): boolean {
+  const code = codeOf(error instanceof P2PError ? error.cause : error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+function writeFailed(path: string, cause: unknown): P2PError {
+  return new P2PError('STORE_WRITE_FAILED', `cannot write ${path}: ${codeOf(cause) ?? String(cause)}`, { cause });
+}

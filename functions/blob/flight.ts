@@ -1,0 +1,117 @@
+import { P2PError } from '../protocol/errors.ts';
+import type { Chunk, ChunkId } from './chunk.ts';
+
+/**
+ * One fetch of one chunk in progress, shared by everyone who wants that chunk. Bytes can be read as they
+ * arrive (cut-through); the buffer belongs to the flight until it lands and is never written to afterwards.
+ */
+export class Flight {
+  readonly id: ChunkId;
+  /** Bytes the chunk will have. */
+  readonly length: number;
+  /** Where the bytes come from: a store's or source's name; undefined until known. */
+  from: string | undefined;
+  /** Bytes of the chunk that are there, from its start. */
+  filled = 0;
+  /** Settles when the chunk is whole, checked and hashed, or the fetch failed for good. */
+  readonly landed: Promise<Chunk>;
+
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
+  #error: unknown;
+  #progress = new Gate();
+  readonly #land: (chunk: Chunk) => void;
+  readonly #crash: (error: unknown) => void;
+
+  constructor(id: ChunkId, length: number) {
+    this.id = id;
+    this.length = length;
+    let land: (chunk: Chunk) => void = () => {};
+    let crash: (error: unknown) => void = () => {};
+    this.landed = new Promise<Chunk>((resolve, reject) => {
+      land = resolve;
+      crash = reject;
+    });
+    this.#land = land;
+    this.#crash = crash;
+    // A failure with nobody waiting is not an unhandled rejection.
+    this.landed.catch(() => {});
+  }
+
+  /** The bytes that are there; call after `beyond`. */
+  view(from: number, to: number): Uint8Array {
+    return this.#bytes?.subarray(from, to) ?? new Uint8Array(0);
+  }
+
+  /** The whole buffer, for hashing once it is full. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    this.#bytes ??= Buffer.allocUnsafeSlow(this.length);
+    return this.#bytes;
+  }
+
+  /**
+   * Copies a piece behind what is there.
+   *
+   * @throws P2PError UPSTREAM_MISMATCHED when it does not fit: the upstream sends more than was asked.
+   */
+  append(piece: Uint8Array): void {
+    if (this.filled + piece.length > this.length) {
+      throw new P2PError('UPSTREAM_MISMATCHED', `more than the ${this.length} bytes asked for chunk ${this.id.index}`);
+    }
+    this.bytes.set(piece, this.filled);
+    this.filled += piece.length;
+    this.#progress.open();
+  }
+
+  /** Ends the flight with a whole chunk; it may bring its own buffer, as one read from a store does. */
+  land(chunk: Chunk): void {
+    if (this.filled < this.length) this.#bytes = chunk.bytes as Uint8Array<ArrayBuffer>;
+    this.filled = this.length;
+    this.#land(chunk);
+    this.#progress.open();
+  }
+
+  /** Ends the flight with an error for everyone who still waits. */
+  crash(error: unknown): void {
+    this.#error = error;
+    this.#crash(error);
+    this.#progress.open();
+  }
+
+  /**
+   * Resolves to how many bytes are there as soon as that is more than `at`.
+   *
+   * @throws what the flight failed with; the reason of `signal` when that aborts first.
+   */
+  async beyond(at: number, signal: AbortSignal): Promise<number> {
+    while (this.filled <= at) {
+      if (this.#error !== undefined) throw this.#error;
+      signal.throwIfAborted();
+      await this.#progress.wait(signal);
+    }
+    return this.filled;
+  }
+}
+
+/** Lets all who wait through at once, again and again. */
+class Gate {
+  #waiting = new Set<() => void>();
+
+  open(): void {
+    if (this.#waiting.size === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
+    for (const wake of waiting) wake();
+  }
+
+  wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        signal.removeEventListener('abort', wake);
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      signal.addEventListener('abort', wake, { once: true });
+      this.#waiting.add(wake);
+    });
+  }
+}

@@ -1,0 +1,73 @@
+import { LRUCache } from 'lru-cache';
+import { type Chunk, type ChunkId, KiB } from './chunk.ts';
+import type { BlobFacts } from './facts.ts';
+import type { ChunkStore } from './store.ts';
+
+// What an entry costs beyond its bytes: the map's slot, the name, the buffer's header.
+const ENTRY_OVERHEAD_BYTES = KiB;
+
+/** Whole chunks in memory, least recently used out first; never more than `maxBytes` of them. */
+export class MemoryStore implements ChunkStore {
+  readonly name = 'memory';
+  readonly #chunks: LRUCache<string, Chunk>;
+  readonly #facts = new LRUCache<string, BlobFacts>({ max: 10_000 });
+  readonly #keys = new Map<string, Set<string>>();
+
+  constructor({ maxBytes }: { readonly maxBytes: number }) {
+    this.#chunks = new LRUCache({
+      maxSize: Math.max(1, maxBytes),
+      sizeCalculation: (chunk) => chunk.bytes.length + ENTRY_OVERHEAD_BYTES,
+      dispose: (_chunk, name, reason) => {
+        if (reason !== 'set') this.#forgetName(name);
+      },
+    });
+  }
+
+  /** Bytes held, overhead counted. */
+  get bytes(): number {
+    return this.#chunks.calculatedSize;
+  }
+
+  peek(id: ChunkId): Chunk | undefined {
+    return this.#chunks.get(nameOf(id));
+  }
+
+  async read(id: ChunkId): Promise<Chunk | undefined> {
+    return this.peek(id);
+  }
+
+  async write(id: ChunkId, chunk: Chunk): Promise<void> {
+    const name = nameOf(id);
+    this.#chunks.set(name, chunk);
+    if (!this.#chunks.has(name)) return;
+    const names = this.#keys.get(id.key) ?? new Set();
+    this.#keys.set(id.key, names.add(name));
+  }
+
+  async readFacts(addressKey: string): Promise<BlobFacts | undefined> {
+    return this.#facts.get(addressKey);
+  }
+
+  async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
+    this.#facts.set(addressKey, facts);
+  }
+
+  async remove(key: string): Promise<void> {
+    for (const name of [...(this.#keys.get(key) ?? [])]) this.#chunks.delete(name);
+    this.#facts.delete(key);
+  }
+
+  async close(): Promise<void> {
+    this.#chunks.clear();
+    this.#facts.clear();
+  }
+
+  #forgetName(name: string): void {
+    const key = name.slice(0, name.indexOf('/'));
+    const names = this.#keys.get(key);
+    names?.delete(name);
+    if (names?.size === 0) this.#keys.delete(key);
+  }
+}
+
+const nameOf = ({ key, chunkBytes, index }: ChunkId): string => `${key}/${chunkBytes}/${index}`;

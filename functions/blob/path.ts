@@ -1,0 +1,29 @@
+import type { BlobKey, ChunkId } from './chunk.ts';
+
+/*
+ * Where things are kept, in a folder and in a bucket alike:
+ *
+ *   v1/<hh>/<key>/blob.json               the facts of an address
+ *   v1/<hh>/<key>/<chunk bytes>/<index>   a chunk of a blob
+ *
+ * <hh> is the first byte of the hash in <key>: it keeps folders small and spreads S3's per-prefix rates.
+ * `v1` is the version of this layout and of what the files hold. `:` of a digest is written as `-`.
+ */
+const LAYOUT = 'v1';
+
+const NAME = /^v1\/[0-9a-f]{2}\/(sha256-[0-9a-f]{64}|[0-9a-f]{64})\/(?:(\d{1,10})\/(\d{1,10})|blob\.json)$/;
+
+/** The folder of everything kept under a key, without a trailing slash. */
+export function keyPath(key: BlobKey): string {
+  const safe = key.replace(':', '-');
+  return `${LAYOUT}/${safe.slice(-64, -62)}/${safe}`;
+}
+
+/** Where a chunk is kept. */
+export const chunkPath = ({ key, chunkBytes, index }: ChunkId): string => `${keyPath(key)}/${chunkBytes}/${index}`;
+
+/** Where the facts of an address are kept. */
+export const factsPath = (addressKey: string): string => `${keyPath(addressKey)}/blob.json`;
+
+/** True for a path that one of the above makes; anything else in a cache folder is not ours to serve. */
+export const isCachePath = (path: string): boolean => NAME.test(path);

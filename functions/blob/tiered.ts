@@ -1,0 +1,56 @@
+import type { Chunk, ChunkId } from './chunk.ts';
+import type { BlobFacts } from './facts.ts';
+import type { ChunkStore } from './store.ts';
+
+/**
+ * A fast store before a durable one. A chunk found below is kept above too; a hit above is told below with
+ * `touched`, so that what is hot in memory does not look cold on disk.
+ */
+export class TieredStore implements ChunkStore {
+  readonly name: string;
+  readonly #fast: ChunkStore;
+  readonly #durable: ChunkStore & { touched?(id: ChunkId): void };
+
+  constructor(fast: ChunkStore, durable: ChunkStore & { touched?(id: ChunkId): void }) {
+    this.#fast = fast;
+    this.#durable = durable;
+    this.name = durable.name;
+  }
+
+  peek(id: ChunkId): Chunk | undefined {
+    const chunk = this.#fast.peek(id);
+    if (chunk !== undefined) this.#durable.touched?.(id);
+    return chunk ?? this.#durable.peek(id);
+  }
+
+  async read(id: ChunkId): Promise<Chunk | undefined> {
+    const above = this.peek(id);
+    if (above !== undefined) return above;
+    const below = await this.#durable.read(id);
+    if (below !== undefined) await this.#fast.write(id, below);
+    return below;
+  }
+
+  async write(id: ChunkId, chunk: Chunk): Promise<void> {
+    await this.#fast.write(id, chunk);
+    await this.#durable.write(id, chunk);
+  }
+
+  readFacts(addressKey: string): Promise<BlobFacts | undefined> {
+    return this.#durable.readFacts(addressKey);
+  }
+
+  writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
+    return this.#durable.writeFacts(addressKey, facts);
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.#fast.remove(key);
+    await this.#durable.remove(key);
+  }
+
+  async close(): Promise<void> {
+    await this.#fast.close();
+    await this.#durable.close();
+  }
+}
