@@ -1,0 +1,60 @@
+import { isIPv6 } from 'node:net';
+import { nearest } from './nearest.ts';
+import { ORIGIN_PRESETS } from './origin-presets.ts';
+import type { TextFormat } from './settings-schema.ts';
+
+const HOST_NAME =
+  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;
+
+const isHost = (text: string): boolean => HOST_NAME.test(text) || isIPv6(text);
+
+function isHostPort(text: string): boolean {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return false;
+  const [, ipv6, name, port] = match;
+  const hostIsRight = ipv6 === undefined ? HOST_NAME.test(name ?? '') : isIPv6(ipv6);
+  return hostIsRight && Number(port) >= 1 && Number(port) <= 65_535;
+}
+
+function httpUrl(text: string): URL | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isPlain = url !== undefined && url.username === '' && url.password === '';
+  return isPlain && (url.protocol === 'http:' || url.protocol === 'https:') ? url : undefined;
+}
+
+function checkOrigin(text: string): string | undefined {
+  if (text.startsWith('preset:')) {
+    const name = text.slice('preset:'.length);
+    if (ORIGIN_PRESETS.has(name)) return undefined;
+    const known = [...ORIGIN_PRESETS.keys()];
+    const meant = nearest(name, known);
+    const remedy = meant === undefined ? `known ones: ${known.join(', ')}` : `did you mean preset:${meant}?`;
+    return `names an unknown preset; ${remedy}`;
+  }
+  const url = httpUrl(text);
+  const isOrigin = url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '';
+  if (isOrigin || isHost(text) || isHostPort(text)) return undefined;
+  if (text.startsWith('*.') && HOST_NAME.test(text.slice(2))) return undefined;
+  return 'must be scheme://host[:port] without a path, a host, *.suffix or preset:<name>';
+}
+
+function checkRegex(text: string): string | undefined {
+  try {
+    new RegExp(text);
+    return undefined;
+  } catch (cause) {
+    return `must be a regular expression: ${(cause as SyntaxError).message}`;
+  }
+}
+
+/** What is wrong with a text that should have a format; `undefined` when nothing is. */
+export const FORMAT_CHECKS: Readonly<Record<TextFormat, (text: string) => string | undefined>> = {
+  host: (text) =>
+    isHost(text) ? undefined : 'must be an address such as 127.0.0.1 or a host name, without a port',
+  'http-url': (text) => (httpUrl(text) ? undefined : 'must be an http:// or https:// URL without a user'),
+  'host-port': (text) => (isHostPort(text) ? undefined : 'must be host:port'),
+  'root-address': (text) =>
+    isHostPort(text) || httpUrl(text) ? undefined : 'must be host:port or an http(s):// URL',
+  origin: checkOrigin,
+  regex: checkRegex,
+};

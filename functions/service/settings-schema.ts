@@ -1,0 +1,253 @@
+import { KiB, MiB } from '../blob/chunk.ts';
+import type { Settings } from './settings.ts';
+
+/** The forms a text may have to take; `config-formats.ts` knows each. */
+export type TextFormat = 'host' | 'http-url' | 'host-port' | 'root-address' | 'origin' | 'regex';
+
+/**
+ * JSON Schema, as far as it is used here. Two types are ours: a `size` is bytes or a text such as `4GiB`, a
+ * `duration` milliseconds or a text such as `10s`; both are numbers once read. The description is the comment
+ * above the setting in the example file.
+ */
+export type SettingSchema = {
+  readonly description?: string;
+  readonly default?: unknown;
+} & (
+  | {
+      readonly type: 'object';
+      readonly properties: Readonly<Record<string, SettingSchema>>;
+      readonly required?: readonly string[];
+    }
+  | { readonly type: 'array'; readonly items: SettingSchema }
+  | {
+      readonly type: 'string';
+      readonly enum?: readonly string[];
+      readonly minLength?: number;
+      readonly pattern?: string;
+      readonly format?: TextFormat;
+      /** Shown when `pattern` does not match. */
+      readonly patternHint?: string;
+      /** A secret is never repeated in a message. */
+      readonly secret?: true;
+    }
+  | { readonly type: 'integer'; readonly minimum: number; readonly maximum: number }
+  | {
+      readonly type: 'size' | 'duration';
+      readonly minimum: number;
+      readonly maximum: number;
+      readonly powerOfTwo?: true;
+    }
+  | { readonly type: 'boolean' }
+);
+
+type Keys<T> = { readonly [K in keyof T]-?: SettingSchema };
+
+const object = <T>(description: string, properties: Keys<T>) =>
+  ({ type: 'object', description, properties, default: {} }) as const;
+
+const port = (description: string, value: number) =>
+  ({ type: 'integer', description, minimum: 0, maximum: 65_535, default: value }) as const;
+
+const flag = (description: string, value: boolean) =>
+  ({ type: 'boolean', description, default: value }) as const;
+
+const time = (description: string, value: string) =>
+  // The longest delay a Node timer keeps is 2^31 - 1 ms; a longer one fires at once.
+  ({ type: 'duration', description, minimum: 1, maximum: 2 ** 31 - 1, default: value }) as const;
+
+const size = (description: string, value: string) =>
+  ({ type: 'size', description, minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: value }) as const;
+
+const proxyConfig = object<Settings['ProxyConfig']>(
+  'The proxy port: an HTTP proxy for the clients of this host.',
+  {
+    Host: {
+      type: 'string',
+      format: 'host',
+      description: 'Address to listen on. Whoever reaches this port uses the proxy: keep it on loopback.',
+      default: '127.0.0.1',
+    },
+    Port: port('Port of the HTTP proxy; 0 takes any free one.', 19_245),
+    ProxyHTTPS: flag(
+      'Whether HTTPS to hosts under a rule is to be accelerated too; it is tunnelled otherwise.',
+      true,
+    ),
+    CertConfig: object<Settings['ProxyConfig']['CertConfig']>(
+      'The authority whose certificates clients of ProxyHTTPS trust.',
+      {
+        CertPath: {
+          type: 'string',
+          minLength: 1,
+          description: 'File of its certificate, PEM.',
+          default: 'ca.crt',
+        },
+        KeyPath: {
+          type: 'string',
+          minLength: 1,
+          description: 'File of its private key, PEM.',
+          default: 'ca.key',
+        },
+        GenerateCert: flag('Make both files when they are missing.', false),
+      },
+    ),
+    Rules: {
+      type: 'array',
+      description:
+        'What happens to a request whose URL matches a regular expression: accelerate, pass or deny. The first match wins; what no rule matches passes through.',
+      items: {
+        type: 'object',
+        required: ['Match', 'Action'],
+        properties: {
+          Match: {
+            type: 'string',
+            minLength: 1,
+            format: 'regex',
+            description: 'Regular expression over the whole URL.',
+          },
+          Action: { type: 'string', enum: ['accelerate', 'pass', 'deny'] },
+        },
+      },
+      default: [
+        { Match: '/v2/.+/blobs/sha256:[0-9a-f]{64}$', Action: 'accelerate' },
+        { Match: '/v2/blobs/sha256/[0-9a-f]{2}/[0-9a-f]{64}/data(\\?.*)?$', Action: 'accelerate' },
+      ],
+    },
+  },
+);
+
+const p2pConfig = object<Settings['P2PConfig']>('The P2P port: blobs for other nodes, overlaybd and curl.', {
+  RunMode: {
+    type: 'string',
+    enum: ['root', 'agent'],
+    description: 'agent serves the clients of a host and asks the roots; root alone reads the origins.',
+    default: 'agent',
+  },
+  RootList: {
+    type: 'array',
+    items: { type: 'string', format: 'root-address' },
+    description: 'The roots an agent asks, each host:port or an http(s) URL.',
+    default: [],
+  },
+  NodeIP: {
+    type: 'string',
+    description: 'Address that other nodes reach this one at; empty finds out by DetectAddr.',
+    default: '',
+  },
+  DetectAddr: {
+    type: 'string',
+    format: 'host-port',
+    description: 'host:port whose route tells the address of this node; nothing is sent there.',
+    default: '8.8.8.8:80',
+  },
+  ServeBySSL: flag('TLS on the P2P port. Not supported yet: true is refused.', false),
+  Host: { type: 'string', format: 'host', description: 'Address to listen on.', default: '0.0.0.0' },
+  Port: port('P2P port; 0 takes any free one.', 19_145),
+  APIKey: {
+    type: 'string',
+    pattern: '^[A-Za-z0-9._~-]+$',
+    patternHint: 'must be one path segment of letters, digits and . _ ~ -',
+    description: 'First segment of the path on the P2P port, the same on all nodes: /<APIKey>/<origin URL>.',
+    default: 'dadip2p',
+  },
+  CacheConfig: object<Settings['P2PConfig']['CacheConfig']>('What this node keeps.', {
+    FileCacheSize: size('Most bytes kept on disk, a hard cap.', '4GiB'),
+    FileCachePath: {
+      type: 'string',
+      minLength: 1,
+      description: 'Folder of the disk cache. It belongs to this node alone.',
+      default: '/var/cache/dadip2p',
+    },
+    MemCacheSize: size('Most bytes kept in memory.', '256MiB'),
+    ChunkSize: {
+      type: 'size',
+      minimum: 64 * KiB,
+      maximum: 64 * MiB,
+      powerOfTwo: true,
+      description:
+        'Unit of transfer and caching, a power of two from 64KiB to 64MiB. At most 4MiB when roots are functions. A change starts with an empty cache.',
+      default: '4MiB',
+    },
+    MinFree: size(
+      'Bytes left free on the file system of the cache, whatever FileCacheSize allows.',
+      '256MiB',
+    ),
+  }),
+  PrefetchConfig: object<Settings['P2PConfig']['PrefetchConfig']>(
+    'Reading ahead of clients that read in order.',
+    {
+      PrefetchEnable: flag('Whether chunks are fetched before they are asked for.', true),
+      PrefetchThread: {
+        type: 'integer',
+        minimum: 1,
+        maximum: 4096,
+        description: 'Most chunks fetched ahead at one time, in the whole process.',
+        default: 64,
+      },
+    },
+  ),
+});
+
+const s3: SettingSchema = {
+  type: 'object',
+  description: 'Where a root keeps its chunks; without this section, in the folder FileCachePath.',
+  required: ['Endpoint', 'Bucket'],
+  properties: {
+    Endpoint: { type: 'string', format: 'http-url', description: 'URL of the S3-compatible service.' },
+    Bucket: { type: 'string', minLength: 1, description: 'Bucket that holds the chunks.' },
+    Region: {
+      type: 'string',
+      minLength: 1,
+      description: 'Region that requests are signed for.',
+      default: 'us-east-1',
+    },
+    AccessKeyId: {
+      type: 'string',
+      minLength: 1,
+      secret: true,
+      description: 'Key pair; without it the usual AWS sources are tried.',
+    },
+    SecretAccessKey: {
+      type: 'string',
+      minLength: 1,
+      secret: true,
+      description: 'Better given as DADIP2P_S3__SecretAccessKey than written here.',
+    },
+    Prefix: { type: 'string', description: 'Put before the name of every object.', default: '' },
+  } satisfies Keys<Settings['S3'] & object>,
+};
+
+/** Every setting with its type, limits, default and meaning: the one place they are written down. */
+export const SETTINGS_SCHEMA = object<Settings>('', {
+  LogLevel: {
+    type: 'string',
+    enum: ['trace', 'debug', 'info', 'warn', 'error', 'panic'],
+    description: 'Least severe events that are logged.',
+    default: 'info',
+  },
+  ProxyConfig: proxyConfig,
+  P2PConfig: p2pConfig,
+  Origins: {
+    type: 'array',
+    items: { type: 'string', format: 'origin' },
+    description:
+      'Origins that may be read: scheme://host[:port], a host, *.suffix, or preset:registries for the public registries.',
+    default: ['preset:registries'],
+  },
+  OriginFallback: flag('Whether an agent reads the origin itself when no root can serve.', true),
+  S3: s3,
+  Admin: object<Settings['Admin']>('The admin port: metrics and the API.', {
+    Host: {
+      type: 'string',
+      format: 'host',
+      description: 'Address to listen on. The API has no password: keep it on loopback.',
+      default: '127.0.0.1',
+    },
+    Port: port('Admin port; 0 takes any free one.', 19_345),
+  }),
+  Timeouts: object<Settings['Timeouts']>('How long an upstream may keep us waiting.', {
+    Connect: time('For a connection.', '2s'),
+    FirstByte: time('From the request to the head of the reply.', '10s'),
+    Idle: time('Between two pieces of a body.', '10s'),
+    Drain: time('How long SIGTERM lets transfers finish.', '30s'),
+  }),
+});
