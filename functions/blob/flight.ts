@@ -11,6 +11,8 @@ export class Flight {
   readonly length: number;
   /** Where the bytes come from: a store's or source's name; undefined until known. */
   from: string | undefined;
+  /** sha-256 in hex that the chunk must have, when that is known before it is whole. */
+  expected: string | undefined;
   /** Bytes of the chunk that are there, from its start. */
   filled = 0;
   /** Settles when the chunk is whole, checked and hashed, or the fetch failed for good. */

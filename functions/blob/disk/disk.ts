@@ -136,8 +136,9 @@ export class DiskStore implements ChunkStore {
     const { minFreeBytes, root, now } = this.#options;
     if (minFreeBytes === 0) return;
     if (now() - this.#free.atMs > SPACE_BELIEVED_MS) {
-      const space = await statfs(root);
-      this.#free = { bytes: space.bavail * space.bsize, atMs: now() };
+      // Where even this fails, the write that follows will say why.
+      const bytes = await statfs(root).then((space) => space.bavail * space.bsize, () => minFreeBytes);
+      this.#free = { bytes, atMs: now() };
     }
     this.#free.bytes -= bytes;
     if (this.#free.bytes < minFreeBytes) {

@@ -73,12 +73,12 @@ export class Ledger {
 
   /** Evicts the least recently used files until `bytes` are freed or none is left. */
   free(bytes: number): void {
-    for (let freed = 0; freed < bytes && this.#entries.size > 0; ) {
-      const before = this.bytes;
-      const path = [...this.#entries.rkeys()].at(0) as string;
-      this.#evicted.push(path);
-      this.#entries.delete(path);
-      freed += before - this.bytes;
+    const target = Math.max(0, this.bytes - bytes);
+    while (this.bytes > target) {
+      const oldest = this.#entries.rkeys().next();
+      if (oldest.done) return;
+      this.#evicted.push(oldest.value);
+      this.#entries.delete(oldest.value);
     }
   }
 

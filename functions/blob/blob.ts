@@ -1,0 +1,159 @@
+import { P2PError } from '../protocol/errors.ts';
+import type { Span } from '../protocol/range.ts';
+import { countChunks, KiB, planRead, type Slice } from './chunk.ts';
+import type { BlobFacts } from './facts.ts';
+import type { Flight } from './flight.ts';
+import type { Ask, BlobReader } from './reader.ts';
+import type { DigestPass } from './verify.ts';
+
+// Held back of a reply until all of it is verified: a transfer that breaks here is short by Content-Length.
+const HELD_BACK_BYTES = 32 * KiB;
+
+/** A blob whose facts are known, ready to be read. */
+export class Blob {
+  readonly facts: BlobFacts;
+  /** Where the first bytes read came from: a store's name, `origin`, `root`, `sibling`; known once they came. */
+  from: string | undefined;
+  readonly #reader: BlobReader;
+  readonly #ask: Ask;
+
+  constructor(reader: BlobReader, ask: Ask, facts: BlobFacts) {
+    this.#reader = reader;
+    this.#ask = ask;
+    this.facts = facts;
+  }
+
+  /**
+   * The bytes of a span, in order, as they arrive. Pieces are views of shared buffers: never write to them.
+   * The last 32 KiB come only when everything that can be checked has been: chunks whose digest is known
+   * against it, a whole read of a digest-named blob against its digest.
+   *
+   * @throws P2PError when the rest cannot be had; what was yielded before is right, but the span is not whole.
+   * DIGEST_MISMATCH: the bytes are not the blob's, and none of it stays cached. The reason of `signal` on abort.
+   */
+  async *read(span: Span, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const isWhole = span.start === 0 && span.end === this.facts.size;
+    const pass = isWhole ? this.#reader.joinPass(this.facts) : undefined;
+    try {
+      const transfer = new Transfer(this.#reader, this.#ask, this.facts, span, pass, signal);
+      for await (const piece of transfer.pieces()) {
+        this.from ??= transfer.firstFrom;
+        yield piece;
+      }
+    } finally {
+      if (pass !== undefined) this.#reader.leavePass(this.facts);
+    }
+  }
+}
+
+/** One read of one span: its plan, the flights ahead of it, and what is still to be verified. */
+class Transfer {
+  firstFrom: string | undefined;
+  readonly #reader: BlobReader;
+  readonly #ask: Ask;
+  readonly #facts: BlobFacts;
+  readonly #span: Span;
+  readonly #pass: DigestPass | undefined;
+  readonly #signal: AbortSignal;
+  readonly #flights = new Map<number, Flight>();
+  /** The next chunk to verify; all before it are. */
+  #unverified: number;
+  /** The last chunk that was counted as read; a chunk may be read in two slices. */
+  #counted = -1;
+  #window = 1;
+
+  constructor(
+    reader: BlobReader,
+    ask: Ask,
+    facts: BlobFacts,
+    span: Span,
+    pass: DigestPass | undefined,
+    signal: AbortSignal,
+  ) {
+    this.#reader = reader;
+    this.#ask = ask;
+    this.#facts = facts;
+    this.#span = span;
+    this.#pass = pass;
+    this.#signal = signal;
+    this.#unverified = Math.floor(span.start / facts.chunkBytes);
+  }
+
+  async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { start, end } = this.#span;
+    const held = Math.max(start, end - HELD_BACK_BYTES);
+    for (const slice of planRead({ start, end: held }, this.#facts.chunkBytes)) {
+      yield* this.#slice(slice);
+      // The chunk before this one has had a chunk's time to be hashed: verifying it now waits for nothing.
+      await this.#verifyBefore(slice.index);
+    }
+    const tail = planRead({ start: held, end }, this.#facts.chunkBytes);
+    for (const { index } of tail) await this.#arrive(this.#flight(index), index);
+    await this.#verifyBefore((tail.at(-1)?.index ?? -1) + 1);
+    if (this.#pass !== undefined) await this.#conclude(this.#pass);
+    for (const slice of tail) yield* this.#slice(slice);
+  }
+
+  async *#slice({ index, from, to }: Slice): AsyncGenerator<Uint8Array, void, undefined> {
+    const flight = this.#flight(index);
+    this.#lookAhead(index);
+    for (let at = from; at < to; ) {
+      const there = Math.min(to, await flight.beyond(at, this.#signal));
+      this.firstFrom ??= flight.from;
+      yield flight.view(at, there);
+      at = there;
+    }
+    this.#reader.count(flight.from ?? 'unknown', to - from, index > this.#counted ? 1 : 0);
+    this.#counted = index;
+  }
+
+  /** Waits until a chunk's first bytes are there: by then it is known whether it can be verified. */
+  async #arrive(flight: Flight, index: number): Promise<void> {
+    this.#lookAhead(index);
+    if (flight.filled === 0) await flight.beyond(0, this.#signal);
+    this.firstFrom ??= flight.from;
+  }
+
+  #flight(index: number): Flight {
+    const flight = this.#flights.get(index) ?? this.#reader.flight(this.#ask, this.#facts, index, false);
+    if (flight === undefined) throw new Error(`no flight for chunk ${index}`);
+    this.#flights.set(index, flight);
+    return flight;
+  }
+
+  #lookAhead(index: number): void {
+    // One transfer to a range-ignoring origin serves in order: asking ahead would only disorder it.
+    if (this.#facts.rangeless) return;
+    const last = Math.ceil(this.#span.end / this.#facts.chunkBytes) - 1;
+    for (let ahead = index + 1; ahead <= Math.min(last, index + this.#window); ahead += 1) {
+      if (this.#flights.has(ahead)) continue;
+      const flight = this.#reader.flight(this.#ask, this.#facts, ahead, true);
+      if (flight === undefined) return;
+      this.#flights.set(ahead, flight);
+    }
+    // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
+    this.#window = Math.min(this.#reader.lookAhead, this.#window + 1);
+  }
+
+  async #verifyBefore(index: number): Promise<void> {
+    for (; this.#unverified < index; this.#unverified += 1) {
+      const flight = this.#flight(this.#unverified);
+      if (flight.expected !== undefined || this.#pass !== undefined) {
+        const chunk = await flight.landed;
+        if (this.#pass?.offer(this.#unverified, chunk) === false) await this.#mismatch();
+      }
+      this.#flights.delete(this.#unverified - 1);
+    }
+  }
+
+  async #conclude(pass: DigestPass): Promise<void> {
+    const sums = pass.verdict(countChunks(this.#facts.size, this.#facts.chunkBytes));
+    if (sums === undefined) return this.#mismatch();
+    await this.#reader.seal(this.#ask.address, this.#facts, sums);
+  }
+
+  async #mismatch(): Promise<never> {
+    await this.#reader.quarantine(this.#ask.address, this.#facts);
+    throw new P2PError('DIGEST_MISMATCH', `the bytes of ${this.#facts.key} do not have that digest`);
+  }
+}

@@ -1,0 +1,65 @@
+import { LRUCache } from 'lru-cache';
+import type { ReaderEvents } from './events.ts';
+import type { BlobFacts } from './facts.ts';
+import type { ChunkStore } from './store.ts';
+
+// Facts are small, but a sealed blob's list of digests is not: 10,000 chunks are 640 KB of hex.
+const MAX_FACTS = 10_000;
+// An address that may not be cached is asked again for its facts only after this long.
+const UNCACHEABLE_MS = 60_000;
+
+/** What is known of each address, in memory before the store. A store that fails is a miss. */
+export class Catalog {
+  readonly #store: ChunkStore;
+  readonly #events: ReaderEvents;
+  readonly #facts = new LRUCache<string, BlobFacts>({ max: MAX_FACTS });
+  readonly #uncacheable = new LRUCache<string, true>({ max: MAX_FACTS, ttl: UNCACHEABLE_MS });
+
+  constructor(store: ChunkStore, events: ReaderEvents) {
+    this.#store = store;
+    this.#events = events;
+  }
+
+  /** The facts, fresh or not. */
+  async find(addressKey: string): Promise<BlobFacts | undefined> {
+    const known = this.#facts.get(addressKey);
+    if (known !== undefined) return known;
+    const kept = await this.#store.readFacts(addressKey).catch((cause: unknown) => {
+      this.#events.failed('store_read_failed', { addressKey, cause });
+      return undefined;
+    });
+    if (kept !== undefined) this.#facts.set(addressKey, kept);
+    return kept;
+  }
+
+  /** Keeps facts; in memory at once, in the store when the promise settles, which it does even on failure. */
+  async remember(addressKey: string, facts: BlobFacts): Promise<void> {
+    this.#facts.set(addressKey, facts);
+    await this.#store.writeFacts(addressKey, facts).catch((cause: unknown) => {
+      this.#events.failed('store_write_failed', { addressKey, cause });
+    });
+  }
+
+  /** Forgets an address and removes what the store keeps under the keys. */
+  async forget(addressKey: string, key: string): Promise<void> {
+    this.#facts.delete(addressKey);
+    for (const name of new Set([addressKey, key])) {
+      await this.#store.remove(name).catch((cause: unknown) => {
+        this.#events.failed('store_write_failed', { key: name, cause });
+      });
+    }
+  }
+
+  /** Forgets in memory that facts hold, so that the next reader asks the upstream. */
+  expire(addressKey: string): void {
+    this.#facts.delete(addressKey);
+  }
+
+  markUncacheable(addressKey: string): void {
+    this.#uncacheable.set(addressKey, true);
+  }
+
+  isUncacheable(addressKey: string): boolean {
+    return this.#uncacheable.has(addressKey);
+  }
+}

@@ -1,0 +1,102 @@
+import type { HeaderLines } from '../protocol/errors.ts';
+import { formatRange } from '../protocol/range.ts';
+import { type Answer, readAnswer } from './answer.ts';
+import { firstSuccess } from './attempt.ts';
+import type { ReaderEvents } from './events.ts';
+import { type BlobFacts, confirmFacts, learnFacts } from './facts.ts';
+import type { OpenReply } from './fill.ts';
+import type { Ask } from './reader.ts';
+import type { Reply, Source, Upstream } from './upstream.ts';
+
+/** Facts, and the reply that told them when it goes on with the chunk that was needed first. */
+export interface Found {
+  readonly facts: BlobFacts;
+  readonly opened: OpenReply | undefined;
+}
+
+interface ProbeParts {
+  readonly upstream: Upstream;
+  readonly chunkBytes: number;
+  readonly events: ReaderEvents;
+  readonly now: () => number;
+}
+
+/** Asks an upstream what a blob is, in one request wherever one can tell. */
+export class Probe {
+  readonly #parts: ProbeParts;
+  readonly #signal: AbortSignal;
+
+  constructor(parts: ProbeParts, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#signal = signal;
+  }
+
+  /**
+   * The facts behind an address: with the first chunk needed when nothing is known, by a conditional request
+   * for next to nothing when `stale` facts have to be confirmed. `undefined` when it may not be cached.
+   *
+   * @throws P2PError what the upstream refused or failed with.
+   */
+  ask(ask: Ask, stale: BlobFacts | undefined): Promise<Found | undefined> {
+    return firstSuccess(
+      this.#parts.upstream.sources(ask.address),
+      (source) => this.#askOne(ask, stale, source),
+      (source, error) => {
+        this.#parts.events.failed('upstream_failed', { source: source.name, code: error.code, error: error.message });
+      },
+    );
+  }
+
+  async #askOne(ask: Ask, stale: BlobFacts | undefined, source: Source): Promise<Found | undefined> {
+    const needed = stale === undefined && ask.first !== undefined ? ask.first : undefined;
+    const question = this.#question(source, needed, stale);
+    const { reply, answer } = await this.#open(ask, source, question);
+    if (answer.kind === 'unchanged' && stale !== undefined) {
+      return { facts: confirmFacts(stale, ask.address, reply.headers, this.#parts.now()), opened: undefined };
+    }
+    if (answer.kind === 'beyond') return this.#askWhole(ask, source);
+    return this.#learn(ask, { source, reply, answer }, needed !== undefined, question.method === 'GET');
+  }
+
+  /** For a blob that has nothing of the range: empty, or shorter than the client believes. */
+  async #askWhole(ask: Ask, source: Source): Promise<Found | undefined> {
+    const { reply, answer } = await this.#open(ask, source, { method: 'GET', headers: {} });
+    return this.#learn(ask, { source, reply, answer }, false, false);
+  }
+
+  #question(source: Source, needed: number | undefined, stale: BlobFacts | undefined): Question {
+    const headers: HeaderLines = {};
+    if (stale?.etag !== undefined) headers['if-none-match'] = stale.etag;
+    else if (stale?.lastModified !== undefined) headers['if-modified-since'] = stale.lastModified;
+    // A node of ours answers HEAD from its facts. An origin may refuse HEAD (a URL signed for GET does), so it
+    // is asked for one byte, as DadiP2P asks.
+    if (needed === undefined && source.kind !== 'origin') return { method: 'HEAD', headers };
+    const { chunkBytes } = this.#parts;
+    const start = needed === undefined ? 0 : Math.floor(needed / chunkBytes) * chunkBytes;
+    headers['range'] = formatRange({ start, end: needed === undefined ? 1 : start + chunkBytes });
+    return { method: 'GET', headers };
+  }
+
+  async #open(ask: Ask, source: Source, { method, headers }: Question): Promise<{ reply: Reply; answer: Answer }> {
+    const all = { ...ask.headers, ...headers, 'accept-encoding': 'identity' };
+    const reply = await source.open({ address: ask.address, method, headers: all }, this.#signal);
+    return { reply, answer: await readAnswer(reply, source.name) };
+  }
+
+  #learn(ask: Ask, opened: OpenReply, wanted: boolean, ranged: boolean): Found | undefined {
+    const { reply, answer } = opened;
+    const { chunkBytes, now } = this.#parts;
+    const size = answer.kind === 'part' || answer.kind === 'whole' ? answer.size : undefined;
+    const rangeless = answer.kind === 'whole' && ranged && size !== undefined && size > chunkBytes;
+    const facts =
+      size === undefined ? undefined : learnFacts(ask.address, { size, headers: reply.headers, rangeless }, chunkBytes, now());
+    if (facts !== undefined && wanted && size !== 0) return { facts, opened };
+    reply.body.discard();
+    return facts === undefined ? undefined : { facts, opened: undefined };
+  }
+}
+
+interface Question {
+  readonly method: 'GET' | 'HEAD';
+  readonly headers: HeaderLines;
+}

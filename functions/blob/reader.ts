@@ -1,0 +1,295 @@
+import { LRUCache } from 'lru-cache';
+import type { Address } from '../protocol/address.ts';
+import { type HeaderLines, hasCode } from '../protocol/errors.ts';
+import type { Span } from '../protocol/range.ts';
+import { Blob } from './blob.ts';
+import { Catalog } from './catalog.ts';
+import { type Chunk, type ChunkId, chunkSpan, countChunks } from './chunk.ts';
+import type { ReaderEvents } from './events.ts';
+import { type BlobFacts, isFresh } from './facts.ts';
+import { Filler, type FillOrder, type OpenReply } from './fill.ts';
+import { Flight } from './flight.ts';
+import { addressKey } from './identity.ts';
+import { chunkPath } from './path.ts';
+import { Probe } from './probe.ts';
+import type { ChunkStore } from './store.ts';
+import type { Upstream } from './upstream.ts';
+import { DigestPass } from './verify.ts';
+
+/** What a reader is made of. */
+export interface ReaderParts {
+  readonly store: ChunkStore;
+  readonly upstream: Upstream;
+  /** Size of the chunks that blobs are cut into. */
+  readonly chunkBytes: number;
+  /** Chunks fetched ahead of one reader, and ahead of all readers together. */
+  readonly lookAhead: { readonly perRead: number; readonly total: number };
+  readonly events: ReaderEvents;
+  readonly now: () => number;
+}
+
+/** What someone wants to read. */
+export interface Ask {
+  readonly address: Address;
+  /** Sent to the upstream on a miss; lower-case. */
+  readonly headers: HeaderLines;
+  /** Offset of the first byte needed, so that the request that learns the facts brings it along; `undefined` for facts alone. */
+  readonly first: number | undefined;
+  /** True when the request carries credentials: it may be served what is cached, but nothing is cached for it. */
+  readonly credentialed: boolean;
+  /** True when the asker doubts what is cached (`Cache-Control: no-cache`): facts are confirmed, digests checked again. */
+  readonly doubtful: boolean;
+}
+
+// Chunks being written to the store at one time; beyond it fills wait, so that a slow disk slows the download
+// instead of filling the memory.
+const MAX_KEEPING = 32;
+// After a digest mismatch the nodes above are asked not to answer from their caches for this long.
+const SUSPECT_MS = 60_000;
+
+/**
+ * Reads blobs out of a store, and out of an upstream what the store lacks. Root and agent are this engine with
+ * other parts.
+ */
+export class BlobReader {
+  readonly chunkBytes: number;
+  readonly lookAhead: number;
+  readonly #parts: ReaderParts;
+  readonly #catalog: Catalog;
+  readonly #filler: Filler;
+  readonly #probe: Probe;
+  readonly #ended = new AbortController();
+  readonly #opening = new Map<string, Promise<BlobFacts | undefined>>();
+  readonly #flights = new Map<string, Flight>();
+  readonly #passes = new Map<string, { readonly pass: DigestPass; readers: number }>();
+  readonly #suspects = new LRUCache<string, true>({ max: 1000, ttl: SUSPECT_MS });
+  readonly #rechecked = new LRUCache<string, Promise<void>>({ max: 1000, ttl: SUSPECT_MS });
+  /** Flights and writes under way. */
+  readonly #working = new Set<Promise<void>>();
+  readonly #keeping = new Set<Promise<void>>();
+  #filling = 0;
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+    this.chunkBytes = parts.chunkBytes;
+    this.lookAhead = parts.lookAhead.perRead;
+    this.#catalog = new Catalog(parts.store, parts.events);
+    this.#filler = new Filler(parts.upstream, parts.events, this.#ended.signal);
+    this.#probe = new Probe(parts, this.#ended.signal);
+  }
+
+  /** Flights under way. */
+  get flights(): number {
+    return this.#flights.size;
+  }
+
+  /**
+   * The blob behind an address, or `undefined` when it may not be cached and has to be passed through.
+   * Those who ask at once share one request for what is not known.
+   *
+   * @throws P2PError what the upstream refused or failed with.
+   */
+  async open(ask: Ask): Promise<Blob | undefined> {
+    const name = addressKey(ask.address);
+    if (this.#catalog.isUncacheable(name)) return undefined;
+    const known = await this.#catalog.find(name);
+    if (known !== undefined && ask.doubtful && known.digest !== undefined) {
+      await this.#recheck(name, ask, known);
+      return this.open({ ...ask, doubtful: false });
+    }
+    if (known !== undefined && !ask.doubtful && isFresh(known)) return new Blob(this, ask, known);
+    if (ask.credentialed) return undefined;
+    const opening = this.#opening.get(name) ?? this.#learn(name, ask, known);
+    const facts = await opening;
+    return facts === undefined ? undefined : new Blob(this, ask, facts);
+  }
+
+  /** The flight of a chunk: one that is under way, else a new one. `ahead` declines when enough are. */
+  flight(ask: Ask, facts: BlobFacts, index: number, ahead: boolean): Flight | undefined {
+    const id: ChunkId = { key: facts.key, chunkBytes: facts.chunkBytes, index };
+    const under = this.#flights.get(chunkPath(id));
+    if (under !== undefined) return under;
+    const hot = this.#parts.store.peek(id);
+    const flight = newFlight(id, facts);
+    if (hot !== undefined && fits(hot, flight)) {
+      flight.from = 'memory';
+      flight.land(hot);
+      return flight;
+    }
+    if (ahead && this.#filling >= this.#parts.lookAhead.total) return undefined;
+    this.#launch(flight, ask, facts);
+    return flight;
+  }
+
+  /** The shared hashing of a blob whose digest is not proven yet; every `joinPass` needs a `leavePass`. */
+  joinPass(facts: BlobFacts): DigestPass | undefined {
+    if (facts.digest === undefined || facts.sealed !== undefined || countChunks(facts.size, facts.chunkBytes) < 2) {
+      return undefined;
+    }
+    const entry = this.#passes.get(facts.key) ?? { pass: new DigestPass(facts.digest), readers: 0 };
+    entry.readers += 1;
+    this.#passes.set(facts.key, entry);
+    return entry.pass;
+  }
+
+  leavePass(facts: BlobFacts): void {
+    const entry = this.#passes.get(facts.key);
+    if (entry === undefined) return;
+    entry.readers -= 1;
+    if (entry.readers === 0) this.#passes.delete(facts.key);
+  }
+
+  /** Keeps that a blob matched its digest: from now on its chunks are checked one by one. */
+  async seal(address: Address, facts: BlobFacts, sealed: readonly string[]): Promise<void> {
+    await this.#catalog.remember(addressKey(address), { ...facts, sealed });
+  }
+
+  /** Drops a blob that did not match its digest, so that the next reader fetches all of it anew. */
+  async quarantine(address: Address, facts: BlobFacts): Promise<void> {
+    this.#parts.events.failed('digest_mismatched', { key: facts.key, url: address.identity });
+    this.#suspects.set(facts.key, true);
+    this.#passes.delete(facts.key);
+    await this.#catalog.forget(addressKey(address), facts.key);
+  }
+
+  /** Tells how many bytes, and how many chunks not told before, a client was served. */
+  count(from: string, bytes: number, chunks: number): void {
+    this.#parts.events.served(from, bytes, chunks);
+  }
+
+  /** Resolves when every chunk fetched so far is kept: a function waits for it before it freezes. */
+  async settled(): Promise<void> {
+    while (this.#working.size > 0) await Promise.allSettled(this.#working);
+  }
+
+  /** Ends flights under way with an error and closes the store. */
+  async close(): Promise<void> {
+    this.#ended.abort();
+    await this.settled();
+    await this.#parts.store.close();
+  }
+
+  /** Reads a whole blob that is not proven yet, so that what does not match its digest is dropped. Once a minute. */
+  #recheck(name: string, ask: Ask, facts: BlobFacts): Promise<void> {
+    if (facts.sealed !== undefined) return Promise.resolve();
+    const checking = this.#rechecked.get(name) ?? this.#readThrough(new Blob(this, ask, facts));
+    this.#rechecked.set(name, checking);
+    return checking;
+  }
+
+  async #readThrough(blob: Blob): Promise<void> {
+    try {
+      for await (const _piece of blob.read({ start: 0, end: blob.facts.size }, this.#ended.signal));
+    } catch {
+      // A mismatch has dropped the blob; any other failure will show again when the asker reads.
+    }
+  }
+
+  #learn(name: string, ask: Ask, stale: BlobFacts | undefined): Promise<BlobFacts | undefined> {
+    const learning = this.#probeFor(name, ask, stale).finally(() => this.#opening.delete(name));
+    this.#opening.set(name, learning);
+    return learning;
+  }
+
+  async #probeFor(name: string, ask: Ask, stale: BlobFacts | undefined): Promise<BlobFacts | undefined> {
+    const found = await this.#probe.ask({ ...ask, headers: this.#headers(ask, name) }, stale);
+    if (found === undefined) {
+      this.#catalog.markUncacheable(name);
+      return undefined;
+    }
+    const { facts, opened } = found;
+    if (opened !== undefined) this.#adopt(ask, facts, opened);
+    this.#track(this.#catalog.remember(name, facts));
+    return facts;
+  }
+
+  /** Lets the reply that told the facts go on as the flight of the chunk it brings. */
+  #adopt(ask: Ask, facts: BlobFacts, opened: OpenReply): void {
+    const index = opened.answer.kind === 'part' ? Math.floor(opened.answer.span.start / facts.chunkBytes) : 0;
+    const flight = newFlight({ key: facts.key, chunkBytes: facts.chunkBytes, index }, facts);
+    if (this.#flights.has(chunkPath(flight.id))) opened.reply.body.discard();
+    else this.#launch(flight, ask, facts, opened);
+  }
+
+  #launch(flight: Flight, ask: Ask, facts: BlobFacts, opened?: OpenReply): void {
+    const path = chunkPath(flight.id);
+    this.#flights.set(path, flight);
+    this.#track(
+      this.#fly(flight, ask, facts, opened)
+        .catch((error: unknown) => this.#crashed(flight, ask, facts, error))
+        .finally(() => this.#flights.delete(path)),
+    );
+  }
+
+  async #fly(flight: Flight, ask: Ask, facts: BlobFacts, opened?: OpenReply): Promise<void> {
+    const kept = opened === undefined ? await this.#fromStore(flight) : undefined;
+    if (kept !== undefined) {
+      flight.from = this.#parts.store.name;
+      flight.land(kept);
+      return;
+    }
+    this.#filling += 1;
+    try {
+      while (this.#keeping.size >= MAX_KEEPING) await Promise.race(this.#keeping);
+      const headers = this.#headers(ask, addressKey(ask.address));
+      const order: FillOrder = { address: ask.address, facts, headers };
+      const chunk = await this.#filler.fill(flight, order, opened);
+      flight.land(chunk);
+      await this.#keep(flight.id, chunk);
+    } finally {
+      this.#filling -= 1;
+    }
+  }
+
+  async #fromStore(flight: Flight): Promise<Chunk | undefined> {
+    const chunk = await this.#parts.store.read(flight.id).catch((cause: unknown) => {
+      this.#parts.events.failed('store_read_failed', { ...flight.id, cause });
+      return undefined;
+    });
+    if (chunk === undefined || fits(chunk, flight)) return chunk;
+    this.#parts.events.failed('chunk_corrupt', { ...flight.id, from: this.#parts.store.name });
+    return undefined;
+  }
+
+  async #keep(id: ChunkId, chunk: Chunk): Promise<void> {
+    const keeping = this.#parts.store
+      .write(id, chunk)
+      .catch((cause: unknown) => this.#parts.events.failed('store_write_failed', { ...id, cause }))
+      .finally(() => this.#keeping.delete(keeping));
+    this.#keeping.add(keeping);
+    await keeping;
+  }
+
+  async #crashed(flight: Flight, ask: Ask, facts: BlobFacts, error: unknown): Promise<void> {
+    if (hasCode(error, 'ORIGIN_CHANGED')) {
+      this.#parts.events.failed('origin_changed', { key: facts.key, error: error.message });
+      await this.#catalog.forget(addressKey(ask.address), facts.key);
+    } else if (hasCode(error, 'DIGEST_MISMATCH')) {
+      await this.quarantine(ask.address, facts);
+    } else if (hasCode(error, 'CHUNK_CORRUPT')) {
+      this.#parts.events.failed('chunk_corrupt', { ...flight.id, from: flight.from });
+      this.#suspects.set(facts.key, true);
+    }
+    flight.crash(error);
+  }
+
+  #headers(ask: Ask, name: string): HeaderLines {
+    return this.#suspects.has(name) ? { ...ask.headers, 'cache-control': 'no-cache' } : ask.headers;
+  }
+
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#working.delete(tracked));
+    this.#working.add(tracked);
+  }
+}
+
+function newFlight(id: ChunkId, facts: BlobFacts): Flight {
+  const span: Span = chunkSpan(id.index, id.chunkBytes, facts.size);
+  const flight = new Flight(id, span.end - span.start);
+  const isWhole = flight.length === facts.size;
+  flight.expected = facts.sealed?.[id.index] ?? (isWhole ? facts.digest?.slice('sha256:'.length) : undefined);
+  return flight;
+}
+
+const fits = (chunk: Chunk, flight: Flight): boolean =>
+  chunk.bytes.length === flight.length && (flight.expected === undefined || chunk.sha256 === flight.expected);

@@ -1,0 +1,220 @@
+import type { LookupFunction } from 'node:net';
+import type { Readable } from 'node:stream';
+import { Agent, type Dispatcher } from 'undici';
+import type { Reply, ReplyBody } from '../blob/upstream.ts';
+import { type ErrorCode, type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { redact } from '../protocol/address.ts';
+
+/** How long each step may take, milliseconds. `idleMs` is between two pieces of a body. */
+export interface HttpLimits {
+  readonly connectMs: number;
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+}
+
+/** A client over one pool of connections. */
+export interface HttpClientOptions extends HttpLimits {
+  /** Resolves host names in place of the system's; may refuse one by a P2PError. */
+  readonly lookup?: LookupFunction;
+  /** Most connections to one origin; requests beyond wait in line. */
+  readonly connections: number;
+}
+
+/** One request; headers are lower-case and sent as they are. */
+export interface HttpRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: HeaderLines;
+  readonly body?: Readable;
+}
+
+/**
+ * The only door to undici. Replies flow by `dispatch` with a small handler: the cheapest way through undici
+ * that was measured. Redirects are not followed and bodies not decoded: both are the caller's to judge.
+ */
+export class HttpClient {
+  readonly #agent: Agent;
+  readonly #limits: HttpLimits;
+
+  constructor({ lookup, connections, ...limits }: HttpClientOptions) {
+    this.#limits = limits;
+    this.#agent = new Agent({
+      connections,
+      pipelining: 1,
+      allowH2: false,
+      headersTimeout: limits.firstByteMs,
+      bodyTimeout: limits.idleMs,
+      keepAliveTimeout: 10_000,
+      maxHeaderSize: 64 * 1024,
+      connect: { timeout: limits.connectMs, ...(lookup === undefined ? {} : { lookup }) },
+    });
+  }
+
+  /**
+   * Sends a request; resolves when the head of the reply is there, whatever its status.
+   * Aborting before the end closes the connection.
+   *
+   * @throws P2PError UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT, what `lookup` refused with; CLIENT_GONE on abort.
+   */
+  request(request: HttpRequest, signal: AbortSignal): Promise<Reply> {
+    const url = new URL(request.url);
+    return new Promise((resolve, reject) => {
+      const exchange = new Exchange(`${request.method} ${redact(request.url)}`, this.#limits, resolve, reject, signal);
+      const { host: _, ...headers } = request.headers;
+      this.#agent.dispatch(
+        {
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: request.method as Dispatcher.HttpMethod,
+          headers: request.headers['host'] === undefined ? headers : request.headers,
+          body: request.body ?? null,
+        },
+        exchange,
+      );
+    });
+  }
+
+  /** Closes every connection at once; requests under way fail. */
+  async close(): Promise<void> {
+    await this.#agent.destroy();
+  }
+}
+
+/** One request and its reply: undici's handler on one side, our `ReplyBody` on the other. */
+class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
+  readonly #what: string;
+  readonly #limits: HttpLimits;
+  readonly #onHead: (reply: Reply) => void;
+  readonly #onFailure: (error: P2PError) => void;
+  readonly #signal: AbortSignal;
+  readonly #abort = () => this.#stop(new P2PError('CLIENT_GONE', `${this.#what} was aborted`));
+
+  #controller: Dispatcher.DispatchController | undefined;
+  #hasHead = false;
+  #ended = false;
+  #error: P2PError | undefined;
+  /** Pieces that came before anyone read. */
+  #early: Uint8Array[] = [];
+  #reader: { sink: (piece: Uint8Array) => void | Promise<void>; settle: (error?: unknown) => void } | undefined;
+  #busy: Promise<void> | undefined;
+
+  constructor(
+    what: string,
+    limits: HttpLimits,
+    onHead: (reply: Reply) => void,
+    onFailure: (error: P2PError) => void,
+    signal: AbortSignal,
+  ) {
+    this.#what = what;
+    this.#limits = limits;
+    this.#onHead = onHead;
+    this.#onFailure = onFailure;
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#signal.aborted) this.#abort();
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: object): void {
+    if (status < 200) return;
+    this.#hasHead = true;
+    controller.pause();
+    this.#onHead({ status, headers: headers as HeaderLines, body: this });
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, piece: Uint8Array): void {
+    if (this.#reader === undefined || this.#busy !== undefined) this.#early.push(piece);
+    else this.#hand(piece);
+  }
+
+  onResponseEnd(): void {
+    this.#ended = true;
+    this.#signal.removeEventListener('abort', this.#abort);
+    if (this.#busy === undefined && this.#early.length === 0) this.#reader?.settle();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
+    this.#signal.removeEventListener('abort', this.#abort);
+    const error = this.#error ?? this.#explain(cause);
+    this.#error = error;
+    if (this.#hasHead) this.#reader?.settle(error);
+    else this.#onFailure(error);
+  }
+
+  read(sink: (piece: Uint8Array) => void | Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#reader = { sink, settle: (error) => (error === undefined ? resolve() : reject(error)) };
+      this.#flow();
+    });
+  }
+
+  discard(): void {
+    if (!this.#ended) this.#stop(new P2PError('CLIENT_GONE', `${this.#what} was given up`));
+  }
+
+  /** Hands over what has piled up, then lets the transfer go on. */
+  #flow(): void {
+    while (this.#busy === undefined) {
+      const piece = this.#early.shift();
+      if (piece === undefined) break;
+      this.#hand(piece);
+    }
+    if (this.#busy !== undefined) return;
+    if (this.#error !== undefined) this.#reader?.settle(this.#error);
+    else if (this.#ended) this.#reader?.settle();
+    else this.#controller?.resume();
+  }
+
+  #hand(piece: Uint8Array): void {
+    try {
+      const pending = this.#reader?.sink(piece);
+      if (pending === undefined) return;
+      this.#controller?.pause();
+      this.#busy = pending;
+      pending.then(
+        () => {
+          this.#busy = undefined;
+          this.#flow();
+        },
+        (error: unknown) => this.#fail(error),
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#busy = undefined;
+    this.#early = [];
+    const reader = this.#reader;
+    this.#reader = undefined;
+    this.discard();
+    reader?.settle(error);
+  }
+
+  #stop(error: P2PError): void {
+    this.#error ??= error;
+    if (this.#controller !== undefined) this.#controller.abort(error);
+    else this.#onFailure(error);
+  }
+
+  #explain(cause: Error): P2PError {
+    if (cause instanceof P2PError) return cause;
+    const name = (cause as NodeJS.ErrnoException).code ?? cause.name;
+    const [code, why] = this.#classify(name);
+    return new P2PError(code, `${this.#what}: ${why}`, { cause });
+  }
+
+  #classify(name: string): [ErrorCode, string] {
+    const { connectMs, firstByteMs, idleMs } = this.#limits;
+    if (name === 'UND_ERR_CONNECT_TIMEOUT') return ['UPSTREAM_TIMEOUT', `no connection in ${connectMs} ms`];
+    if (name === 'UND_ERR_HEADERS_TIMEOUT') return ['UPSTREAM_TIMEOUT', `no reply in ${firstByteMs} ms`];
+    if (name === 'UND_ERR_BODY_TIMEOUT') return ['UPSTREAM_TIMEOUT', `nothing came for ${idleMs} ms`];
+    return this.#hasHead
+      ? ['UPSTREAM_TRUNCATED', `the transfer broke (${name})`]
+      : ['UPSTREAM_UNREACHABLE', `no answer (${name})`];
+  }
+}
