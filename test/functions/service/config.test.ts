@@ -319,7 +319,7 @@ test('tells a missing file from a folder', () => {
   const refused = (file: string, remedy: string) =>
     assert.throws(
       () => readSettings({ file, env: {} }),
-      (error) => hasCode(error, 'CONFIG_INVALID') && error.message.includes(`${file}: 1 fault\n  ${remedy}`),
+      (error: Error) => hasCode(error, 'CONFIG_INVALID') && error.message.includes(`${file}: 1 fault\n  ${remedy}`),
     );
   refused('/no/such/dadip2p.yaml', 'cannot be read: there is no such file');
   refused('/', 'cannot be read: it is a folder');

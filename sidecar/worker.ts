@@ -1,0 +1,4 @@
+import { createNode } from './node.ts';
+import { runWorker } from './run-worker.ts';
+
+runWorker(createNode);
