@@ -1,0 +1,50 @@
+import { hasCode, P2PError } from '../../functions/protocol/errors.ts';
+import { readSettings } from '../../functions/service/config-file.ts';
+import { parseOverride } from '../../functions/service/config-override.ts';
+import { createLog } from '../../functions/service/log.ts';
+import { superviseNode } from '../supervisor.ts';
+import type { Arguments, Flag } from './arguments.ts';
+import type { World } from './command.ts';
+import { stopOnSignals } from './stop-on-signals.ts';
+
+/** The flags of DadiP2P. */
+export const RUN_FLAGS: readonly Flag[] = [
+  { name: 'cfgFile', short: 'c', value: 'FILE', help: 'the configuration' },
+  { name: 'generate-cert', help: 'make the certificate authority when its files are missing' },
+  { name: 'log-level', short: 'l', value: 'LEVEL', help: 'trace, debug, info, warn, error or panic' },
+  { name: 'proxy-port', value: 'PORT', help: 'port of the HTTP proxy' },
+  { name: 'p2p-port', value: 'PORT', help: 'P2P port' },
+];
+
+const SETTING_OF_FLAG: Readonly<Record<string, readonly string[]>> = {
+  'generate-cert': ['ProxyConfig', 'CertConfig', 'GenerateCert'],
+  'log-level': ['LogLevel'],
+  'proxy-port': ['ProxyConfig', 'Port'],
+  'p2p-port': ['P2PConfig', 'Port'],
+};
+
+/** `dadip2p -c FILE`: runs a node until a signal stops it. */
+export async function run({ flags }: Arguments, world: World): Promise<void> {
+  const file = flags.get('cfgFile')?.at(-1);
+  if (file === undefined) {
+    throw new P2PError(
+      'CONFIG_INVALID',
+      'no configuration given: dadip2p -c FILE, or dadip2p start to try it',
+    );
+  }
+  const overrides = Object.entries(SETTING_OF_FLAG).flatMap(([flag, path]) => {
+    const text = flags.get(flag)?.at(-1);
+    return text === undefined ? [] : [parseOverride(path, text, `--${flag}`)];
+  });
+  const settings = readSettings({ file, env: world.env, overrides });
+  const log = createLog(settings.LogLevel, { name: 'supervisor' });
+  const node = await superviseNode(settings, { log, worker: world.worker });
+  stopOnSignals([node]);
+  try {
+    await node.ready;
+  } catch (error) {
+    // Stopped before it served, as asked.
+    if (!hasCode(error, 'DRAINING')) throw error;
+  }
+  await node.ended;
+}
