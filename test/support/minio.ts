@@ -1,0 +1,72 @@
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { get } from './client.ts';
+import { freePort, startDaemon } from './daemon.ts';
+import { findMinio } from './programs.ts';
+import { startRadosgw } from './radosgw.ts';
+import { tempDir } from './temp-dir.ts';
+
+/** A real S3 server with one empty bucket, as a store is configured for it. */
+export interface S3Server extends AsyncDisposable {
+  readonly server: 'minio' | 'radosgw';
+  readonly endpoint: string;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly bucket: string;
+  /** The server's own process, for a test that takes it away. */
+  readonly pid: number;
+}
+
+const BUCKET = 'dadip2p-test';
+const REGION = 'us-east-1';
+const READY_MS = 30_000;
+
+/** Starts MinIO on a free port with an empty disk; radosgw where there is no MinIO. */
+export async function startMinio(): Promise<S3Server> {
+  const program = findMinio();
+  const s3 =
+    program === undefined ? await startRadosgw({ bucket: BUCKET, region: REGION }) : await start(program);
+  await createBucket(s3);
+  return s3;
+}
+
+async function start(program: string): Promise<S3Server> {
+  const dir = await tempDir();
+  const port = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const [accessKeyId, secretAccessKey] = ['test-access-key', 'test-secret-key'];
+  const args = ['server', '--quiet', '--address', `127.0.0.1:${port}`, dir.path];
+  const env = {
+    ...process.env,
+    MINIO_ROOT_USER: accessKeyId,
+    MINIO_ROOT_PASSWORD: secretAccessKey,
+    MINIO_BROWSER: 'off',
+    MINIO_UPDATE: 'off',
+  };
+  const isUp = async () => (await get(`${endpoint}/minio/health/ready`)).status === 200;
+  const daemon = await startDaemon(program, args, isUp, { env, readyMs: READY_MS });
+  return {
+    server: 'minio',
+    endpoint,
+    region: REGION,
+    accessKeyId,
+    secretAccessKey,
+    bucket: BUCKET,
+    pid: daemon.pid,
+    async [Symbol.asyncDispose]() {
+      await daemon.stop('SIGKILL');
+      await dir[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function createBucket(s3: S3Server): Promise<void> {
+  const client = new S3Client({
+    endpoint: s3.endpoint,
+    region: s3.region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey },
+  });
+  await client.send(new CreateBucketCommand({ Bucket: s3.bucket }));
+  client.destroy();
+}
