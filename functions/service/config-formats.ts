@@ -34,8 +34,8 @@ function checkOrigin(text: string): string | undefined {
   const url = httpUrl(text);
   const isOrigin = url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '';
   if (isOrigin || isHost(text) || isHostPort(text)) return undefined;
-  if (text.startsWith('*.') && HOST_NAME.test(text.slice(2))) return undefined;
-  return 'must be scheme://host[:port] without a path, a host, *.suffix or preset:<name>';
+  if (text === '*' || (text.startsWith('*.') && HOST_NAME.test(text.slice(2)))) return undefined;
+  return 'must be scheme://host[:port] without a path, a host, *.suffix, * or preset:<name>';
 }
 
 function checkRegex(text: string): string | undefined {

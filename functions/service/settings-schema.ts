@@ -230,7 +230,7 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
     type: 'array',
     items: { type: 'string', format: 'origin' },
     description:
-      'Origins that may be read: scheme://host[:port], a host, *.suffix, or preset:registries for the public registries.',
+      'Origins that may be read: scheme://host[:port], a host, *.suffix, preset:registries for the public registries, or * for any. Addresses that are not public are open only to hosts listed by name.',
     default: ['preset:registries'],
   },
   OriginFallback: flag('Whether an agent reads the origin itself when no root can serve.', true),

@@ -73,10 +73,12 @@ export async function start({ flags }: Arguments, world: World): Promise<void> {
   stopOnSignals(nodes);
   const parts = { log: createLog(rootSettings.LogLevel, { name: 'supervisor' }), worker: world.worker };
   try {
-    const root = await superviseNode(rootSettings, parts);
+    const root = await superviseNode(rootSettings, parts).catch(naming('root', '--root-port'));
     nodes.push(root);
     const P2PConfig = { ...agentSettings.P2PConfig, RootList: [`${LOOPBACK}:${root.ports.p2p}`] };
-    const agent = await superviseNode({ ...agentSettings, P2PConfig }, parts);
+    const agent = await superviseNode({ ...agentSettings, P2PConfig }, parts).catch(
+      naming('agent', '--p2p-port, --proxy-port'),
+    );
     nodes.push(agent);
     await Promise.all([root.ready, agent.ready]);
     world.print(
@@ -97,6 +99,13 @@ const own = (path: readonly string[], value: unknown): Override => ({ path, valu
 
 const load = (world: World, overrides: readonly Override[]) =>
   loadSettings({ text: undefined, file: 'dadip2p start', env: world.env, overrides });
+
+/** Passes a fault on with the node it is in, and the flags that choose its ports. */
+const naming = (node: string, flags: string) => (error: Error) => {
+  throw hasCode(error, 'CONFIG_INVALID')
+    ? new P2PError('CONFIG_INVALID', `${node} (${flags}): ${error.message}`, { cause: error })
+    : error;
+};
 
 /** The admin port has no flag here, so a second `start` on other ports must not fail for it. */
 async function withFreeAdminPort(settings: Settings): Promise<Settings> {

@@ -79,8 +79,8 @@ test('takes roots as host:port and as URLs', () => {
 
 test('takes origins as URL, host, suffix and preset', () => {
   const text =
-    'Origins: ["https://a.example:8443", b.example, "c.example:5000", "*.d.example", preset:registries]';
-  assert.is(load(text).Origins.length, 5);
+    'Origins: ["https://a.example:8443", b.example, "c.example:5000", "*.d.example", "*", preset:registries]';
+  assert.is(load(text).Origins.length, 6);
 });
 
 test('takes a key without a value as if it were not there', () => {
@@ -319,7 +319,8 @@ test('tells a missing file from a folder', () => {
   const refused = (file: string, remedy: string) =>
     assert.throws(
       () => readSettings({ file, env: {} }),
-      (error: Error) => hasCode(error, 'CONFIG_INVALID') && error.message.includes(`${file}: 1 fault\n  ${remedy}`),
+      (error: Error) =>
+        hasCode(error, 'CONFIG_INVALID') && error.message.includes(`${file}: 1 fault\n  ${remedy}`),
     );
   refused('/no/such/dadip2p.yaml', 'cannot be read: there is no such file');
   refused('/', 'cannot be read: it is a folder');
