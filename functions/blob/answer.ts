@@ -1,5 +1,5 @@
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
-import { BLOB_HEADER, endToEnd, ERROR_HEADER, headerValue } from '../protocol/headers.ts';
+import { BLOB_HEADER, ERROR_HEADER, endToEnd, headerValue } from '../protocol/headers.ts';
 import { parseContentRange, type Span } from '../protocol/range.ts';
 import { KiB } from './chunk.ts';
 import type { Reply } from './upstream.ts';

@@ -12,8 +12,8 @@ const HELD_BACK_BYTES = 32 * KiB;
 /** A blob whose facts are known, ready to be read. */
 export class Blob {
   readonly facts: BlobFacts;
-  /** Where the first bytes read came from: a store's name, `origin`, `root`, `sibling`; known once they came. */
-  from: string | undefined;
+  /** The flight that the first bytes read came with; known once they came. */
+  first: Flight | undefined;
   readonly #reader: BlobReader;
   readonly #ask: Ask;
 
@@ -37,7 +37,7 @@ export class Blob {
     try {
       const transfer = new Transfer(this.#reader, this.#ask, this.facts, span, pass, signal);
       for await (const piece of transfer.pieces()) {
-        this.from ??= transfer.firstFrom;
+        this.first ??= transfer.first;
         yield piece;
       }
     } finally {
@@ -48,7 +48,7 @@ export class Blob {
 
 /** One read of one span: its plan, the flights ahead of it, and what is still to be verified. */
 class Transfer {
-  firstFrom: string | undefined;
+  first: Flight | undefined;
   readonly #reader: BlobReader;
   readonly #ask: Ask;
   readonly #facts: BlobFacts;
@@ -99,7 +99,7 @@ class Transfer {
     this.#lookAhead(index);
     for (let at = from; at < to; ) {
       const there = Math.min(to, await flight.beyond(at, this.#signal));
-      this.firstFrom ??= flight.from;
+      this.first ??= flight;
       yield flight.view(at, there);
       at = there;
     }
@@ -111,7 +111,7 @@ class Transfer {
   async #arrive(flight: Flight, index: number): Promise<void> {
     this.#lookAhead(index);
     if (flight.filled === 0) await flight.beyond(0, this.#signal);
-    this.firstFrom ??= flight.from;
+    this.first ??= flight;
   }
 
   #flight(index: number): Flight {

@@ -44,7 +44,12 @@ export interface Sighting {
  * The facts that a reply shows, or `undefined` when it may not be cached: nothing tells its versions apart,
  * Cache-Control forbids it, it varies by more than the encoding, or it came encoded although asked plain.
  */
-export function learnFacts(address: Address, seen: Sighting, chunkBytes: number, nowMs: number): BlobFacts | undefined {
+export function learnFacts(
+  address: Address,
+  seen: Sighting,
+  chunkBytes: number,
+  nowMs: number,
+): BlobFacts | undefined {
   const etag = headerValue(seen.headers, 'etag');
   const lastModified = headerValue(seen.headers, 'last-modified');
   const key = blobKey(address, seen.size, etag, lastModified);
@@ -65,7 +70,12 @@ export function learnFacts(address: Address, seen: Sighting, chunkBytes: number,
 }
 
 /** The facts after the origin said that they still hold (304, or the same validators again). */
-export function confirmFacts(facts: BlobFacts, address: Address, headers: HeaderLines, nowMs: number): BlobFacts {
+export function confirmFacts(
+  facts: BlobFacts,
+  address: Address,
+  headers: HeaderLines,
+  nowMs: number,
+): BlobFacts {
   if (facts.freshness === undefined) return facts;
   // RFC 9111 §4.3.4: what the confirmation says replaces what was stored; the rest stays.
   const { 'content-type': _, 'content-length': __, ...said } = headers;

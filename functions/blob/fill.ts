@@ -1,7 +1,7 @@
+import type { Address } from '../protocol/address.ts';
 import { parseContentDigest } from '../protocol/digest.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
-import type { Address } from '../protocol/address.ts';
 import { formatRange } from '../protocol/range.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import { firstSuccess } from './attempt.ts';
@@ -65,14 +65,18 @@ export class Filler {
         await this.#pull(flight, order);
       } catch (error) {
         const gotOn = flight.filled > before && round < MAX_ROUNDS;
-        const final = error instanceof P2PError && error.retry !== 'elsewhere' && error.code !== 'UPSTREAMS_EXHAUSTED';
+        const final =
+          error instanceof P2PError && error.retry !== 'elsewhere' && error.code !== 'UPSTREAMS_EXHAUSTED';
         if (!gotOn || final) throw error;
       }
     }
     const chunk = { bytes: flight.bytes, sha256: await sha256Hex(flight.bytes) };
     if (flight.expected !== undefined && flight.expected !== chunk.sha256) {
       const code = order.facts.digest === `sha256:${flight.expected}` ? 'DIGEST_MISMATCH' : 'CHUNK_CORRUPT';
-      throw new P2PError(code, `chunk ${flight.id.index} of ${flight.id.key} from ${flight.from} has other bytes`);
+      throw new P2PError(
+        code,
+        `chunk ${flight.id.index} of ${flight.id.key} from ${flight.from} has other bytes`,
+      );
     }
     return chunk;
   }
@@ -91,7 +95,11 @@ export class Filler {
   async #open(flight: Flight, { address, headers }: FillOrder, source: Source): Promise<OpenReply> {
     const base = flight.id.index * flight.id.chunkBytes;
     const range = formatRange({ start: base + flight.filled, end: base + flight.length });
-    const query = { address, method: 'GET', headers: { ...headers, range, 'accept-encoding': 'identity' } } as const;
+    const query = {
+      address,
+      method: 'GET',
+      headers: { ...headers, range, 'accept-encoding': 'identity' },
+    } as const;
     const reply = await source.open(query, this.#signal);
     return { source, reply, answer: await readAnswer(reply, source.name) };
   }
@@ -113,14 +121,21 @@ export class Filler {
       const wanted = { start: base + flight.filled, end: base + flight.length };
       if (answer.span.start !== wanted.start || answer.span.end !== wanted.end) {
         reply.body.discard();
-        throw new P2PError('UPSTREAM_MISMATCHED', `${source.name} sent ${formatRange(answer.span)} for ${formatRange(wanted)}`);
+        throw new P2PError(
+          'UPSTREAM_MISMATCHED',
+          `${source.name} sent ${formatRange(answer.span)} for ${formatRange(wanted)}`,
+        );
       }
     }
     flight.from = source.kind;
-    if (flight.filled === 0) flight.expected ??= parseContentDigest(headerValue(reply.headers, 'content-digest'));
+    if (flight.filled === 0)
+      flight.expected ??= parseContentDigest(headerValue(reply.headers, 'content-digest'));
     await reply.body.read((piece) => flight.append(piece));
     if (flight.filled < flight.length) {
-      throw new P2PError('UPSTREAM_TRUNCATED', `${source.name} ended ${flight.length - flight.filled} bytes short`);
+      throw new P2PError(
+        'UPSTREAM_TRUNCATED',
+        `${source.name} ended ${flight.length - flight.filled} bytes short`,
+      );
     }
   }
 
@@ -163,7 +178,8 @@ function expectSameVersion({ address, facts }: FillOrder, { source, reply, answe
   const size = answer.kind === 'part' || answer.kind === 'whole' ? answer.size : undefined;
   const etag = headerValue(reply.headers, 'etag');
   const lastModified = headerValue(reply.headers, 'last-modified');
-  if (size !== undefined && blobKey(address, size, etag, lastModified) === facts.key && size === facts.size) return;
+  if (size !== undefined && blobKey(address, size, etag, lastModified) === facts.key && size === facts.size)
+    return;
   // What a digest names cannot change, so this source is wrong; anything else has changed at the origin.
   const code = facts.digest !== undefined ? 'UPSTREAM_MISMATCHED' : 'ORIGIN_CHANGED';
   throw new P2PError(code, `${source.name} has ${size ?? 'an unknown number of'} bytes of another version`);

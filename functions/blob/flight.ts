@@ -13,6 +13,8 @@ export class Flight {
   from: string | undefined;
   /** sha-256 in hex that the chunk must have, when that is known before it is whole. */
   expected: string | undefined;
+  /** sha-256 in hex that the landed chunk has. */
+  sha256: string | undefined;
   /** Bytes of the chunk that are there, from its start. */
   filled = 0;
   /** Settles when the chunk is whole, checked and hashed, or the fetch failed for good. */
@@ -57,7 +59,10 @@ export class Flight {
    */
   append(piece: Uint8Array): void {
     if (this.filled + piece.length > this.length) {
-      throw new P2PError('UPSTREAM_MISMATCHED', `more than the ${this.length} bytes asked for chunk ${this.id.index}`);
+      throw new P2PError(
+        'UPSTREAM_MISMATCHED',
+        `more than the ${this.length} bytes asked for chunk ${this.id.index}`,
+      );
     }
     this.bytes.set(piece, this.filled);
     this.filled += piece.length;
@@ -68,6 +73,7 @@ export class Flight {
   land(chunk: Chunk): void {
     if (this.filled < this.length) this.#bytes = chunk.bytes as Uint8Array<ArrayBuffer>;
     this.filled = this.length;
+    this.sha256 = chunk.sha256;
     this.#land(chunk);
     this.#progress.open();
   }

@@ -23,7 +23,8 @@ export function blobKey(
   lastModified: string | undefined,
 ): BlobKey | undefined {
   if (address.digest !== undefined) return address.digest;
-  if (etag !== undefined && !etag.startsWith('W/')) return sha256Text(`${address.identity}\netag ${etag} ${size}`);
+  if (etag !== undefined && !etag.startsWith('W/'))
+    return sha256Text(`${address.identity}\netag ${etag} ${size}`);
   if (lastModified !== undefined) return sha256Text(`${address.identity}\ndate ${lastModified} ${size}`);
   return undefined;
 }

@@ -20,7 +20,8 @@ export function keyPath(key: BlobKey): string {
 }
 
 /** Where a chunk is kept. */
-export const chunkPath = ({ key, chunkBytes, index }: ChunkId): string => `${keyPath(key)}/${chunkBytes}/${index}`;
+export const chunkPath = ({ key, chunkBytes, index }: ChunkId): string =>
+  `${keyPath(key)}/${chunkBytes}/${index}`;
 
 /** Where the facts of an address are kept. */
 export const factsPath = (addressKey: string): string => `${keyPath(addressKey)}/blob.json`;

@@ -28,10 +28,12 @@ export class Pour {
 
   constructor(reply: Reply) {
     this.#reply = reply;
-    reply.body.read((piece) => this.#take(piece)).then(
-      () => this.#end(new P2PError('UPSTREAM_TRUNCATED', `the body ended after ${this.#offset} bytes`)),
-      (error: unknown) => this.#end(error),
-    );
+    reply.body
+      .read((piece) => this.#take(piece))
+      .then(
+        () => this.#end(new P2PError('UPSTREAM_TRUNCATED', `the body ended after ${this.#offset} bytes`)),
+        (error: unknown) => this.#end(error),
+      );
   }
 
   /** True when the byte at `offset` has not passed yet. */
@@ -49,7 +51,9 @@ export class Pour {
   #serve(flight: Flight, base: number): Promise<void> {
     clearTimeout(this.#unwanted);
     if (!this.reaches(base + flight.filled)) {
-      return Promise.reject(new P2PError('UPSTREAM_TRUNCATED', `the body is past byte ${base + flight.filled}`));
+      return Promise.reject(
+        new P2PError('UPSTREAM_TRUNCATED', `the body is past byte ${base + flight.filled}`),
+      );
     }
     return new Promise<void>((filled, failed) => {
       this.#want = { flight, base, filled, failed };

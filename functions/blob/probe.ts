@@ -42,7 +42,11 @@ export class Probe {
       this.#parts.upstream.sources(ask.address),
       (source) => this.#askOne(ask, stale, source),
       (source, error) => {
-        this.#parts.events.failed('upstream_failed', { source: source.name, code: error.code, error: error.message });
+        this.#parts.events.failed('upstream_failed', {
+          source: source.name,
+          code: error.code,
+          error: error.message,
+        });
       },
     );
   }
@@ -73,11 +77,15 @@ export class Probe {
     if (needed === undefined && source.kind !== 'origin') return { method: 'HEAD', headers };
     const { chunkBytes } = this.#parts;
     const start = needed === undefined ? 0 : Math.floor(needed / chunkBytes) * chunkBytes;
-    headers['range'] = formatRange({ start, end: needed === undefined ? 1 : start + chunkBytes });
+    headers.range = formatRange({ start, end: needed === undefined ? 1 : start + chunkBytes });
     return { method: 'GET', headers };
   }
 
-  async #open(ask: Ask, source: Source, { method, headers }: Question): Promise<{ reply: Reply; answer: Answer }> {
+  async #open(
+    ask: Ask,
+    source: Source,
+    { method, headers }: Question,
+  ): Promise<{ reply: Reply; answer: Answer }> {
     const all = { ...ask.headers, ...headers, 'accept-encoding': 'identity' };
     const reply = await source.open({ address: ask.address, method, headers: all }, this.#signal);
     return { reply, answer: await readAnswer(reply, source.name) };
@@ -89,7 +97,9 @@ export class Probe {
     const size = answer.kind === 'part' || answer.kind === 'whole' ? answer.size : undefined;
     const rangeless = answer.kind === 'whole' && ranged && size !== undefined && size > chunkBytes;
     const facts =
-      size === undefined ? undefined : learnFacts(ask.address, { size, headers: reply.headers, rangeless }, chunkBytes, now());
+      size === undefined
+        ? undefined
+        : learnFacts(ask.address, { size, headers: reply.headers, rangeless }, chunkBytes, now());
     if (facts !== undefined && wanted && size !== 0) return { facts, opened };
     reply.body.discard();
     return facts === undefined ? undefined : { facts, opened: undefined };

@@ -123,7 +123,11 @@ export class BlobReader {
 
   /** The shared hashing of a blob whose digest is not proven yet; every `joinPass` needs a `leavePass`. */
   joinPass(facts: BlobFacts): DigestPass | undefined {
-    if (facts.digest === undefined || facts.sealed !== undefined || countChunks(facts.size, facts.chunkBytes) < 2) {
+    if (
+      facts.digest === undefined ||
+      facts.sealed !== undefined ||
+      countChunks(facts.size, facts.chunkBytes) < 2
+    ) {
       return undefined;
     }
     const entry = this.#passes.get(facts.key) ?? { pass: new DigestPass(facts.digest), readers: 0 };

@@ -35,7 +35,10 @@ export function parseAddress(url: string): Address {
     throw new P2PError('ADDRESS_INVALID', `"${redact(url)}" is not an absolute http:// or https:// URL`);
   }
   if (parsed.username !== '' || parsed.password !== '') {
-    throw new P2PError('ADDRESS_INVALID', 'an origin URL carries no user or password; send an Authorization header');
+    throw new P2PError(
+      'ADDRESS_INVALID',
+      'an origin URL carries no user or password; send an Authorization header',
+    );
   }
   parsed.hash = '';
   return {
@@ -72,7 +75,10 @@ function withoutVolatile(url: URL): string {
 export function parsePrefixTarget(target: string, apiKey: string): Address {
   const prefix = `/${apiKey}/`;
   if (!target.startsWith(prefix)) {
-    throw new P2PError('KEY_REFUSED', `the path does not start with /<APIKey>/; ask for ${prefix}<origin URL>`);
+    throw new P2PError(
+      'KEY_REFUSED',
+      `the path does not start with /<APIKey>/; ask for ${prefix}<origin URL>`,
+    );
   }
   return parseAddress(target.slice(prefix.length).replace(/^(https?):\/{1,2}(?=[^/])/i, '$1://'));
 }

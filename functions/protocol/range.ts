@@ -62,9 +62,13 @@ export function resolveRanges(specs: readonly RangeSpec[], size: number): Span[]
     if (span.start < span.end) spans.push(span);
   }
   if (spans.length === 0) {
-    throw new P2PError('RANGE_UNSATISFIABLE', `no requested range lies within the ${size} bytes of the blob`, {
-      headers: { 'Content-Range': `bytes */${size}` },
-    });
+    throw new P2PError(
+      'RANGE_UNSATISFIABLE',
+      `no requested range lies within the ${size} bytes of the blob`,
+      {
+        headers: { 'Content-Range': `bytes */${size}` },
+      },
+    );
   }
   return spans;
 }

@@ -2,8 +2,8 @@ import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import { Agent, type Dispatcher } from 'undici';
 import type { Reply, ReplyBody } from '../blob/upstream.ts';
-import { type ErrorCode, type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { redact } from '../protocol/address.ts';
+import { type ErrorCode, type HeaderLines, P2PError } from '../protocol/errors.ts';
 
 /** How long each step may take, milliseconds. `idleMs` is between two pieces of a body. */
 export interface HttpLimits {
@@ -59,14 +59,20 @@ export class HttpClient {
   request(request: HttpRequest, signal: AbortSignal): Promise<Reply> {
     const url = new URL(request.url);
     return new Promise((resolve, reject) => {
-      const exchange = new Exchange(`${request.method} ${redact(request.url)}`, this.#limits, resolve, reject, signal);
+      const exchange = new Exchange(
+        `${request.method} ${redact(request.url)}`,
+        this.#limits,
+        resolve,
+        reject,
+        signal,
+      );
       const { host: _, ...headers } = request.headers;
       this.#agent.dispatch(
         {
           origin: url.origin,
           path: url.pathname + url.search,
           method: request.method as Dispatcher.HttpMethod,
-          headers: request.headers['host'] === undefined ? headers : request.headers,
+          headers: request.headers.host === undefined ? headers : request.headers,
           body: request.body ?? null,
         },
         exchange,
@@ -95,7 +101,9 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
   #error: P2PError | undefined;
   /** Pieces that came before anyone read. */
   #early: Uint8Array[] = [];
-  #reader: { sink: (piece: Uint8Array) => void | Promise<void>; settle: (error?: unknown) => void } | undefined;
+  #reader:
+    | { sink: (piece: Uint8Array) => void | Promise<void>; settle: (error?: unknown) => void }
+    | undefined;
   #busy: Promise<void> | undefined;
 
   constructor(

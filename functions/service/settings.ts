@@ -9,7 +9,11 @@ export interface Settings {
     readonly Host: string;
     readonly Port: number;
     readonly ProxyHTTPS: boolean;
-    readonly CertConfig: { readonly CertPath: string; readonly KeyPath: string; readonly GenerateCert: boolean };
+    readonly CertConfig: {
+      readonly CertPath: string;
+      readonly KeyPath: string;
+      readonly GenerateCert: boolean;
+    };
     /** First match wins; what no rule matches passes through. */
     readonly Rules: readonly Rule[];
   };

@@ -137,7 +137,10 @@ export class DiskStore implements ChunkStore {
     if (minFreeBytes === 0) return;
     if (now() - this.#free.atMs > SPACE_BELIEVED_MS) {
       // Where even this fails, the write that follows will say why.
-      const bytes = await statfs(root).then((space) => space.bavail * space.bsize, () => minFreeBytes);
+      const bytes = await statfs(root).then(
+        (space) => space.bavail * space.bsize,
+        () => minFreeBytes,
+      );
       this.#free = { bytes, atMs: now() };
     }
     this.#free.bytes -= bytes;
@@ -157,7 +160,9 @@ export class DiskStore implements ChunkStore {
     if (evicted.length === 0) return;
     this.#options.onEvict(evicted.length);
     // One being written is removed by its writer.
-    await Promise.all(evicted.filter((path) => !this.#writing.has(path)).map((path) => this.#folder.unlink(path)));
+    await Promise.all(
+      evicted.filter((path) => !this.#writing.has(path)).map((path) => this.#folder.unlink(path)),
+    );
   }
 
   #lost(path: string): void {
@@ -207,6 +212,7 @@ export class DiskStore implements ChunkStore {
     }
     // Evicted since the folder was listed: nothing to enter.
     const facts = await stat(file).catch(() => undefined);
-    if (facts !== undefined) found.push({ path, bytes: facts.size, usedMs: Math.max(facts.mtimeMs, facts.atimeMs) });
+    if (facts !== undefined)
+      found.push({ path, bytes: facts.size, usedMs: Math.max(facts.mtimeMs, facts.atimeMs) });
   }
 }

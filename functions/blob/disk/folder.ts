@@ -179,5 +179,7 @@ export function isDiskFull(error: unknown): boolean {
 }
 
 function writeFailed(path: string, cause: unknown): P2PError {
-  return new P2PError('STORE_WRITE_FAILED', `cannot write ${path}: ${codeOf(cause) ?? String(cause)}`, { cause });
+  return new P2PError('STORE_WRITE_FAILED', `cannot write ${path}: ${codeOf(cause) ?? String(cause)}`, {
+    cause,
+  });
 }

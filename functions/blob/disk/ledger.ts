@@ -68,7 +68,8 @@ export class Ledger {
   }
 
   forgetUnder(folder: string): void {
-    for (const path of [...this.#entries.keys()]) if (path.startsWith(`${folder}/`)) this.#entries.delete(path);
+    for (const path of [...this.#entries.keys()])
+      if (path.startsWith(`${folder}/`)) this.#entries.delete(path);
   }
 
   /** Evicts the least recently used files until `bytes` are freed or none is left. */

@@ -15,7 +15,9 @@ export const SEAL_BYTES = 64;
  * name fails without its bytes being read; the first half tells whether the bytes are those written.
  */
 export function sealOf(id: ChunkId, length: number, sha256: string): Buffer {
-  const tie = createHash('sha256').update(`${chunkPath(id)}\n${length}\n${sha256}`).digest();
+  const tie = createHash('sha256')
+    .update(`${chunkPath(id)}\n${length}\n${sha256}`)
+    .digest();
   return Buffer.concat([Buffer.from(sha256, 'hex'), tie]);
 }
 
@@ -23,7 +25,11 @@ export function sealOf(id: ChunkId, length: number, sha256: string): Buffer {
  * The chunk in a whole file, or `undefined` when the seal does not fit. `trusted` skips hashing the bytes, for
  * a file whose bytes were checked before. The chunk's bytes are a view into `file`.
  */
-export async function openSealed(id: ChunkId, file: Buffer<ArrayBuffer>, trusted: boolean): Promise<Chunk | undefined> {
+export async function openSealed(
+  id: ChunkId,
+  file: Buffer<ArrayBuffer>,
+  trusted: boolean,
+): Promise<Chunk | undefined> {
   const length = file.length - SEAL_BYTES;
   if (length <= 0) return undefined;
   const sha256 = file.toString('hex', length, length + 32);

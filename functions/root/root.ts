@@ -1,0 +1,79 @@
+import type Koa from 'koa';
+import { FolderStore } from '../blob/disk/folder.ts';
+import { BlobReader } from '../blob/reader.ts';
+import type { ChunkStore } from '../blob/store.ts';
+import { HttpClient } from '../service/http-client.ts';
+import type { Logger } from '../service/log.ts';
+import type { Metrics } from '../service/metrics.ts';
+import { OriginUpstream } from '../service/origin.ts';
+import { OriginAccess } from '../service/origin-access.ts';
+import { createP2PApp } from '../service/p2p-app.ts';
+import type { Readiness } from '../service/readiness.ts';
+import { BlobServer } from '../service/serve-blob.ts';
+import type { Settings } from '../service/settings.ts';
+
+// One origin should not be drowned by one root; its own clients would hardly open more.
+const ORIGIN_CONNECTIONS = 64;
+const S3_CONNECTIONS = 64;
+
+/** What the process around a root brings. */
+export interface RootParts {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly readiness: Readiness;
+  /** This node's address, as others reach it. */
+  readonly self: string;
+  /** Largest reply body where a platform limits it, bytes. */
+  readonly maxReplyBytes?: number;
+}
+
+/** A root: the reader of origins, over S3 or a folder, behind its Koa app. */
+export interface Root {
+  readonly app: Koa;
+  readonly reader: BlobReader;
+  close(): Promise<void>;
+}
+
+/**
+ * Puts a root together. Nothing listens yet.
+ *
+ * @throws P2PError CONFIG_INVALID when S3 cannot be used, STORE_WRITE_FAILED when the folder cannot be written.
+ */
+export async function openRoot(settings: Settings, parts: RootParts): Promise<Root> {
+  const { P2PConfig, Timeouts, Origins } = settings;
+  const { CacheConfig, PrefetchConfig } = P2PConfig;
+  const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
+  const access = new OriginAccess(Origins);
+  const http = new HttpClient({ ...limits, connections: ORIGIN_CONNECTIONS, lookup: access.lookup });
+  const upstream = new OriginUpstream({ http, access, random: Math.random });
+  const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS });
+  const store = await openStore(settings, s3Http);
+  const reader = new BlobReader({
+    store,
+    upstream,
+    chunkBytes: CacheConfig.ChunkSize,
+    lookAhead: PrefetchConfig.PrefetchEnable
+      ? { perRead: 4, total: PrefetchConfig.PrefetchThread }
+      : { perRead: 0, total: 0 },
+    events: parts.metrics.readerEvents(parts.log),
+    now: Date.now,
+  });
+  const blobs = new BlobServer({ reader, upstream, now: Date.now, ...parts });
+  parts.metrics.watchFlights(() => reader.flights);
+  return {
+    app: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, ...parts }),
+    reader,
+    async close() {
+      await reader.close();
+      await http.close();
+      await s3Http.close();
+    },
+  };
+}
+
+async function openStore({ S3, P2PConfig }: Settings, http: HttpClient): Promise<ChunkStore> {
+  if (S3 === undefined) return FolderStore.open(P2PConfig.CacheConfig.FileCachePath);
+  // The SDK takes 70 ms to load: a root over a folder does without.
+  const { S3Store } = await import('./s3-store.ts');
+  return S3Store.open(S3, http);
+}

@@ -1,0 +1,222 @@
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import type { Chunk, ChunkId } from '../blob/chunk.ts';
+import type { BlobFacts } from '../blob/facts.ts';
+import { sha256Hex } from '../blob/identity.ts';
+import { chunkPath, factsPath, keyPath } from '../blob/path.ts';
+import type { ChunkStore } from '../blob/store.ts';
+import { P2PError } from '../protocol/errors.ts';
+import { headerValue } from '../protocol/headers.ts';
+import type { HttpClient } from '../service/http-client.ts';
+import type { Settings } from '../service/settings.ts';
+
+// The digest travels as metadata of the object, so that one request brings the bytes and what they should be.
+const DIGEST_METADATA = 'sha256';
+const DIGEST_HEADER = `x-amz-meta-${DIGEST_METADATA}`;
+// Only this process uses the URLs it signs for itself, at once.
+const OWN_URL_SECONDS = 60;
+// DeleteObjects takes at most this many keys (S3 API reference).
+const DELETE_BATCH = 1000;
+
+/**
+ * Chunks in an S3-compatible bucket, one object a chunk, laid out as `blob/path.ts` says under a prefix. The SDK
+ * signs and does the small calls; a chunk's bytes come by a presigned URL through undici, which costs two
+ * thirds of the SDK's own way. Every chunk is checked against its digest when it is read.
+ */
+export class S3Store implements ChunkStore {
+  readonly name = 's3';
+  readonly #client: S3Client;
+  readonly #http: HttpClient;
+  readonly #bucket: string;
+  readonly #prefix: string;
+  readonly #writing = new Set<Promise<unknown>>();
+  readonly #ended = new AbortController();
+
+  private constructor(settings: NonNullable<Settings['S3']>, http: HttpClient) {
+    const { Endpoint, Region, AccessKeyId, SecretAccessKey, Bucket, Prefix } = settings;
+    this.#http = http;
+    this.#bucket = Bucket;
+    this.#prefix = Prefix === '' || Prefix.endsWith('/') ? Prefix : `${Prefix}/`;
+    this.#client = new S3Client({
+      endpoint: Endpoint,
+      region: Region,
+      // Stores beside AWS rarely have a DNS name for each bucket.
+      forcePathStyle: !new URL(Endpoint).hostname.endsWith('.amazonaws.com'),
+      // The SDK's own CRC32 would come on top of our sha-256, and not every store takes it in a stream's trailer.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      ...(AccessKeyId === undefined || SecretAccessKey === undefined
+        ? {}
+        : { credentials: { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } }),
+    });
+  }
+
+  /**
+   * A store over a bucket, made when it is missing.
+   *
+   * @throws P2PError CONFIG_INVALID when the bucket can be neither found nor made, with what S3 said.
+   */
+  static async open(settings: NonNullable<Settings['S3']>, http: HttpClient): Promise<S3Store> {
+    const store = new S3Store(settings, http);
+    try {
+      await store.#client.send(new HeadBucketCommand({ Bucket: settings.Bucket }));
+    } catch (cause) {
+      if (statusOf(cause) !== 404) throw unusable(settings, cause);
+      await store.#client
+        .send(new CreateBucketCommand({ Bucket: settings.Bucket }))
+        .catch((failure: unknown) => {
+          throw unusable(settings, failure);
+        });
+    }
+    return store;
+  }
+
+  peek(): undefined {
+    return undefined;
+  }
+
+  async read(id: ChunkId): Promise<Chunk | undefined> {
+    const command = new GetObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + chunkPath(id) });
+    const url = await getSignedUrl(this.#client, command, { expiresIn: OWN_URL_SECONDS });
+    const reply = await this.#http
+      .request({ url, method: 'GET', headers: {} }, this.#ended.signal)
+      .catch(readFailed);
+    if (reply.status === 404) {
+      reply.body.discard();
+      return undefined;
+    }
+    const length = Number(headerValue(reply.headers, 'content-length'));
+    if (reply.status !== 200 || !(length > 0 && length <= id.chunkBytes)) {
+      reply.body.discard();
+      return reply.status === 200 ? this.#drop(id) : readFailed(new Error(`S3 answered ${reply.status}`));
+    }
+    const bytes = Buffer.allocUnsafeSlow(length);
+    let filled = 0;
+    await reply.body
+      .read((piece) => {
+        bytes.set(piece, filled);
+        filled += piece.length;
+      })
+      .catch(readFailed);
+    const sha256 = await sha256Hex(bytes);
+    return sha256 === headerValue(reply.headers, DIGEST_HEADER) && filled === length
+      ? { bytes, sha256 }
+      : this.#drop(id);
+  }
+
+  async write(id: ChunkId, chunk: Chunk): Promise<void> {
+    await this.#put(chunkPath(id), chunk.bytes, chunk.sha256, 'application/octet-stream');
+  }
+
+  async readFacts(addressKey: string): Promise<BlobFacts | undefined> {
+    try {
+      const Key = this.#prefix + factsPath(addressKey);
+      const { Body, Metadata } = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }));
+      const json = Buffer.from((await Body?.transformToByteArray()) ?? []);
+      return (await sha256Hex(json)) === Metadata?.[DIGEST_METADATA]
+        ? (JSON.parse(json.toString()) as BlobFacts)
+        : undefined;
+    } catch (cause) {
+      if (statusOf(cause) === 404) return undefined;
+      return readFailed(cause);
+    }
+  }
+
+  async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
+    const json = Buffer.from(JSON.stringify(facts));
+    await this.#put(factsPath(addressKey), json, await sha256Hex(json), 'application/json');
+  }
+
+  async remove(key: string): Promise<void> {
+    const Prefix = `${this.#prefix}${keyPath(key)}/`;
+    try {
+      for (let token: string | undefined, more = true; more; more = token !== undefined) {
+        const page = await this.#client.send(
+          new ListObjectsV2Command({
+            Bucket: this.#bucket,
+            Prefix,
+            MaxKeys: DELETE_BATCH,
+            ContinuationToken: token,
+          }),
+        );
+        const Objects = (page.Contents ?? []).map(({ Key }) => ({ Key }));
+        if (Objects.length > 0) {
+          await this.#client.send(
+            new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } }),
+          );
+        }
+        token = page.NextContinuationToken;
+      }
+    } catch (cause) {
+      throw new P2PError('STORE_WRITE_FAILED', `cannot remove ${key} from S3`, { cause });
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#writing);
+    this.#ended.abort();
+    this.#client.destroy();
+  }
+
+  async #put(path: string, bytes: Uint8Array, sha256: string, ContentType: string): Promise<void> {
+    const command = new PutObjectCommand({
+      Bucket: this.#bucket,
+      Key: this.#prefix + path,
+      Body: bytes,
+      ContentType,
+      ContentLength: bytes.length,
+      Metadata: { [DIGEST_METADATA]: sha256 },
+    });
+    // The signer takes the payload's hash from here instead of hashing it again, and the store refuses bytes
+    // that do not have it: what is damaged on the way is not kept (SigV4, x-amz-content-sha256).
+    command.middlewareStack.add(
+      (next) => (args) => {
+        (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = sha256;
+        return next(args);
+      },
+      { step: 'build', name: 'payloadHash' },
+    );
+    const putting = this.#client.send(command);
+    this.#writing.add(putting);
+    try {
+      await putting;
+    } catch (cause) {
+      throw new P2PError('STORE_WRITE_FAILED', `cannot put ${path} into S3`, { cause });
+    } finally {
+      this.#writing.delete(putting);
+    }
+  }
+
+  /** Removes a chunk that is not what it should be; that makes it a miss. */
+  async #drop(id: ChunkId): Promise<undefined> {
+    const Key = this.#prefix + chunkPath(id);
+    await this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key })).catch(() => undefined);
+  }
+}
+
+function readFailed(cause: unknown): never {
+  throw new P2PError('STORE_READ_FAILED', 'cannot read from S3', { cause });
+}
+
+const statusOf = (error: unknown): number | undefined =>
+  (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode;
+
+function unusable({ Endpoint, Bucket }: NonNullable<Settings['S3']>, cause: unknown): P2PError {
+  const said = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+  return new P2PError(
+    'CONFIG_INVALID',
+    `S3: bucket "${Bucket}" at ${Endpoint} cannot be used (${said}); check Endpoint, Bucket and the keys`,
+    {
+      cause,
+    },
+  );
+}

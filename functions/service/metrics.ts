@@ -1,0 +1,110 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ReaderEvents, ReaderFailure } from '../blob/events.ts';
+import type { Logger } from './log.ts';
+
+/** The counters of one process, and their Prometheus text. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #reads: Counter<'from'>;
+  readonly #bytes: Counter<'from'>;
+  readonly #failures: Counter<'event'>;
+  readonly #replies: Counter<'way' | 'status'>;
+  readonly #firstByte: Histogram<'cache'>;
+  readonly #evictions: Counter;
+
+  constructor() {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#reads = new Counter({
+      name: 'p2p_chunk_reads_total',
+      help: 'Chunks served, by where they came from',
+      labelNames: ['from'],
+      registers,
+    });
+    this.#bytes = new Counter({
+      name: 'p2p_served_bytes_total',
+      help: 'Bytes of blobs served, by where they came from',
+      labelNames: ['from'],
+      registers,
+    });
+    this.#failures = new Counter({
+      name: 'p2p_failures_total',
+      help: 'Failures by kind, noticed by clients or not',
+      labelNames: ['event'],
+      registers,
+    });
+    this.#replies = new Counter({
+      name: 'p2p_replies_total',
+      help: 'Replies by way in and status',
+      labelNames: ['way', 'status'],
+      registers,
+    });
+    this.#firstByte = new Histogram({
+      name: 'p2p_first_byte_seconds',
+      help: 'Time to the first byte of a blob',
+      labelNames: ['cache'],
+      buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
+      registers,
+    });
+    this.#evictions = new Counter({
+      name: 'p2p_evictions_total',
+      help: 'Files evicted from the disk cache',
+      registers,
+    });
+  }
+
+  /** Shows how many chunks are being fetched. */
+  watchFlights(flights: () => number): void {
+    this.#gauge('p2p_flights', 'Chunks being fetched', flights);
+  }
+
+  /** Shows what the disk cache holds. */
+  watchCache(usage: () => { readonly bytes: number; readonly files: number }): void {
+    this.#gauge('p2p_cache_bytes', 'Bytes in the disk cache', () => usage().bytes);
+    this.#gauge('p2p_cache_files', 'Files in the disk cache', () => usage().files);
+  }
+
+  /** Counts one reply. */
+  replied(way: string, status: number): void {
+    this.#replies.inc({ way, status });
+  }
+
+  /** Notes how long a blob's first byte took. */
+  firstByte(cache: 'hit' | 'miss', seconds: number): void {
+    this.#firstByte.observe({ cache }, seconds);
+  }
+
+  evicted(files: number): void {
+    this.#evictions.inc(files);
+  }
+
+  /** What a reader does, counted here and its failures logged. */
+  readerEvents(log: Logger): ReaderEvents {
+    return {
+      served: (from, bytes, chunks) => {
+        this.#bytes.inc({ from }, bytes);
+        if (chunks > 0) this.#reads.inc({ from }, chunks);
+      },
+      failed: (event: ReaderFailure, fields) => {
+        this.#failures.inc({ event });
+        log.warn(fields, event);
+      },
+    };
+  }
+
+  /** The Prometheus text format, and its media type. */
+  async render(): Promise<{ readonly type: string; readonly text: string }> {
+    return { type: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  #gauge(name: string, help: string, level: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.set(level());
+      },
+    });
+  }
+}

@@ -1,0 +1,105 @@
+import { type LookupAddress, lookup as resolve } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { P2PError } from '../protocol/errors.ts';
+import { ORIGIN_PRESETS } from './origin-presets.ts';
+
+/** One entry of `Origins`, taken apart. */
+interface Pattern {
+  /** Whole origin, `scheme://host:port`; undefined when the entry is a host or `*.suffix`. */
+  readonly origin: string | undefined;
+  /** Lower-case host, or the suffix with its dot, or `*`. */
+  readonly host: string;
+}
+
+/**
+ * Which origins may be read. An origin must be on the list; whatever it is called, an address that is not
+ * public (private, loopback, link-local, metadata) is refused unless its host is on the list by name. The
+ * address is judged where it is used, at connect, so a name that resolves differently the second time gains
+ * nothing.
+ */
+export class OriginAccess {
+  readonly #patterns: readonly Pattern[];
+
+  constructor(origins: readonly string[]) {
+    this.#patterns = origins.flatMap(expandPreset).map(parsePattern);
+  }
+
+  /**
+   * Refuses an origin that is not on the list.
+   *
+   * @throws P2PError ORIGIN_NOT_ALLOWED, naming the setting to change.
+   */
+  checkListed(url: URL): void {
+    if (!this.#patterns.some((pattern) => matches(pattern, url)))
+      throw notAllowed(url.origin, 'is not on the list');
+    this.checkAddress(url);
+  }
+
+  /**
+   * Refuses a URL whose host is an address that is neither public nor listed: where a redirect may lead.
+   *
+   * @throws P2PError ORIGIN_NOT_ALLOWED.
+   */
+  checkAddress(url: URL): void {
+    const host = bareHost(url.hostname);
+    if (isIP(host) !== 0 && !isPublic(host) && !this.#names(url.hostname)) {
+      throw notAllowed(url.origin, 'is not a public address');
+    }
+  }
+
+  /** DNS for connections to origins: addresses that are not public are left out, unless the host is listed. */
+  readonly lookup: LookupFunction = (hostname, options, callback) => {
+    resolve(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error !== null) return callback(error, '', 4);
+      const open = this.#names(hostname) ? addresses : addresses.filter(({ address }) => isPublic(address));
+      const first = open[0];
+      if (first === undefined) {
+        return callback(notAllowed(hostname, 'resolves to no public address'), '', 4);
+      }
+      if (options.all) (callback as (error: null, addresses: LookupAddress[]) => void)(null, open);
+      else callback(null, first.address, first.family);
+    });
+  };
+
+  /** True when an entry names this very host; a wildcard does not open private addresses. */
+  #names(hostname: string): boolean {
+    const host = bareHost(hostname.toLowerCase());
+    return this.#patterns.some((pattern) => pattern.host === host);
+  }
+}
+
+function expandPreset(entry: string): readonly string[] {
+  return entry.startsWith('preset:') ? (ORIGIN_PRESETS.get(entry.slice('preset:'.length)) ?? []) : [entry];
+}
+
+function parsePattern(entry: string): Pattern {
+  if (entry.includes('://')) {
+    const url = new URL(entry);
+    return { origin: url.origin, host: bareHost(url.hostname) };
+  }
+  const host = entry.toLowerCase();
+  return { origin: undefined, host: host.startsWith('*.') ? host.slice(1) : bareHost(host) };
+}
+
+function matches({ origin, host }: Pattern, url: URL): boolean {
+  if (origin !== undefined) return url.origin === origin;
+  const asked = bareHost(url.hostname);
+  if (host === '*') return true;
+  if (host.startsWith('.')) return asked.endsWith(host);
+  return asked === host || url.host === host;
+}
+
+const bareHost = (hostname: string): string => hostname.replace(/^\[|\]$/g, '');
+
+function isPublic(address: string): boolean {
+  // IPv4 in IPv6 is judged as the IPv4 it is.
+  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
+}
+
+function notAllowed(origin: string, why: string): P2PError {
+  return new P2PError(
+    'ORIGIN_NOT_ALLOWED',
+    `${origin} ${why}; add it to Origins in the configuration to allow it`,
+  );
+}

@@ -1,0 +1,111 @@
+import type { Reply, Source, Upstream, UpstreamQuery } from '../blob/upstream.ts';
+import { redact } from '../protocol/address.ts';
+import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { headerValue } from '../protocol/headers.ts';
+import type { HttpClient } from './http-client.ts';
+import type { OriginAccess } from './origin-access.ts';
+
+// A registry redirects to its store, a store at most to another region.
+const MAX_REDIRECTS = 5;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+// Pauses before asking the same origin again: one for a hiccup, one for a restart. Random, so that many roots
+// that failed together do not come back together.
+const RETRY_PAUSES_MS = [0, 100, 500];
+
+// Said to the origin for a client; everything else is between the client and us.
+const FORWARDED = new Set([
+  'accept',
+  'accept-encoding',
+  'authorization',
+  'cache-control',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'range',
+  'user-agent',
+]);
+
+/** What reading an origin takes. */
+export interface OriginParts {
+  readonly http: HttpClient;
+  readonly access: OriginAccess;
+  readonly random: () => number;
+}
+
+/** The origin as an upstream: the source of last resort, asked up to three times. */
+export class OriginUpstream implements Upstream {
+  readonly #parts: OriginParts;
+
+  constructor(parts: OriginParts) {
+    this.#parts = parts;
+  }
+
+  *sources(): Iterable<Source> {
+    for (const pauseMs of RETRY_PAUSES_MS) {
+      yield {
+        name: 'origin',
+        kind: 'origin',
+        open: async (query, signal) => {
+          if (pauseMs > 0) await pause(pauseMs * (0.5 + this.#parts.random()), signal);
+          return this.#open(query, signal);
+        },
+      };
+    }
+  }
+
+  /**
+   * One request to the origin, redirects followed. Every hop is judged by address, the first also by the list;
+   * credentials are dropped when the host changes.
+   */
+  async #open({ address, method, headers }: UpstreamQuery, signal: AbortSignal): Promise<Reply> {
+    let url = new URL(address.url);
+    this.#parts.access.checkListed(url);
+    let sent = forwardable(headers);
+    for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
+      const reply = await this.#parts.http.request({ url: url.href, method, headers: sent }, signal);
+      const location = headerValue(reply.headers, 'location');
+      if (!REDIRECTS.has(reply.status) || location === undefined) return withoutPeerHeaders(reply);
+      reply.body.discard();
+      const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
+      if (next === undefined || (next.protocol !== 'http:' && next.protocol !== 'https:')) {
+        throw new P2PError('UPSTREAM_FAILED', `the origin redirects to "${redact(location)}"`);
+      }
+      this.#parts.access.checkAddress(next);
+      if (next.host !== url.host) {
+        const { authorization: _, ...others } = sent;
+        sent = others;
+      }
+      url = next;
+    }
+    throw new P2PError('UPSTREAM_FAILED', `the origin redirects more than ${MAX_REDIRECTS} times`);
+  }
+}
+
+function forwardable(headers: HeaderLines): HeaderLines {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => FORWARDED.has(name)));
+}
+
+/** An origin is no node of ours: what it says in our headers, and of digests it made up, is not believed. */
+function withoutPeerHeaders(reply: Reply): Reply {
+  const kept = Object.entries(reply.headers).filter(
+    ([name]) => !name.startsWith('x-p2p-') && name !== 'content-digest',
+  );
+  return { ...reply, headers: Object.fromEntries(kept) };
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const gone = () => {
+      clearTimeout(timer);
+      reject(new P2PError('CLIENT_GONE', 'given up while waiting to ask the origin again'));
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', gone);
+      resolve();
+    }, ms);
+    signal.addEventListener('abort', gone, { once: true });
+  });
+}

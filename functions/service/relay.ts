@@ -1,0 +1,51 @@
+import type { ServerResponse } from 'node:http';
+import { firstSuccess } from '../blob/attempt.ts';
+import type { Reply, Upstream, UpstreamQuery } from '../blob/upstream.ts';
+import { P2PError } from '../protocol/errors.ts';
+import { endToEnd, headerValue, PROXY_NAME } from '../protocol/headers.ts';
+import { relayBody } from './send-body.ts';
+
+/**
+ * Passes one request through, uncached: the reply's status, headers and body reach the client as they are.
+ *
+ * @throws P2PError when no upstream answered; when the body breaks, with the head sent.
+ */
+export async function relay(
+  upstream: Upstream,
+  query: UpstreamQuery,
+  response: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  const reply = await firstSuccess(
+    upstream.sources(query.address),
+    async (source) => {
+      const answer = await source.open(query, signal);
+      // A node of ours that failed says nothing about the origin, so the next is asked; an origin is believed.
+      if (answer.status < 500 || source.kind === 'origin') return answer;
+      answer.body.discard();
+      throw new P2PError('UPSTREAM_FAILED', `${source.name} answered ${answer.status}`);
+    },
+    () => {},
+  );
+  await relayReply(reply, query.method, response, signal);
+}
+
+/** Writes a reply to a client as it is, hop-by-hop headers left out. */
+export async function relayReply(
+  reply: Reply,
+  method: string,
+  response: ServerResponse,
+  signal: AbortSignal,
+) {
+  const headers = endToEnd(reply.headers);
+  const via = headerValue(headers, 'via');
+  headers.via = via === undefined ? `1.1 ${PROXY_NAME}` : `${via}, 1.1 ${PROXY_NAME}`;
+  headers['cache-status'] ??= `${PROXY_NAME}; fwd=bypass`;
+  response.writeHead(reply.status, headers);
+  if (method === 'HEAD') {
+    reply.body.discard();
+    response.end();
+  } else {
+    await relayBody(response, reply.body, signal);
+  }
+}

@@ -1,0 +1,51 @@
+import type { Context, Middleware, Next } from 'koa';
+import { P2PError } from '../protocol/errors.ts';
+import { ERROR_HEADER } from '../protocol/headers.ts';
+import type { Logger } from './log.ts';
+
+/**
+ * Answers what is thrown below it: ours by its own status, headers and body, anything else as a 500 that says
+ * nothing. Once the head is sent there is no error reply any more: the connection is broken, so that what the
+ * client has is visibly short.
+ */
+export function respondError(log: Logger): Middleware {
+  return async function respondError(ctx: Context, next: Next) {
+    try {
+      await next();
+    } catch (thrown) {
+      const error = thrown instanceof P2PError ? thrown : (abortReason(thrown) ?? unexpected(thrown));
+      ctx.respond = false;
+      report(log, ctx, error, thrown);
+      if (ctx.res.headersSent) ctx.res.destroy(error);
+      else answer(ctx, error);
+    }
+  };
+}
+
+function answer({ res, method }: Context, error: P2PError): void {
+  const body =
+    error.body ?? Buffer.from(`${error.code}: ${error.expose ? error.message : 'internal error'}\n`);
+  const type = error.body === undefined ? { 'content-type': 'text/plain; charset=utf-8' } : {};
+  // What the origin refused is the origin's answer: it does not carry a code of ours.
+  const ours = error.code === 'UPSTREAM_REFUSED' ? {} : { [ERROR_HEADER]: error.code };
+  res.writeHead(error.status, { ...type, ...error.headers, ...ours, 'content-length': body.length });
+  res.end(method === 'HEAD' ? undefined : body);
+}
+
+function report(log: Logger, ctx: Context, error: P2PError, thrown: unknown): void {
+  const fields = { method: ctx.method, url: ctx.req.url, code: error.code, cause: error };
+  if (error.code === 'CLIENT_GONE') log.debug(fields, 'client_gone');
+  else if (!(thrown instanceof P2PError) && !abortReason(thrown))
+    log.error({ ...fields, err: thrown }, 'request_failed');
+  else if (error.status >= 500) log.warn(fields, ctx.res.headersSent ? 'transfer_broken' : 'request_failed');
+  else log.info(fields, 'request_refused');
+}
+
+/** `once(…, { signal })` throws an AbortError around the reason; the reason is what counts. */
+function abortReason(thrown: unknown): P2PError | undefined {
+  const cause = thrown instanceof Error && thrown.name === 'AbortError' ? thrown.cause : undefined;
+  return cause instanceof P2PError ? cause : undefined;
+}
+
+const unexpected = (cause: unknown): P2PError =>
+  new P2PError('STORE_READ_FAILED', 'unexpected error', { cause });

@@ -1,0 +1,218 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Blob } from '../blob/blob.ts';
+import { ageSeconds, type BlobFacts } from '../blob/facts.ts';
+import type { Ask, BlobReader } from '../blob/reader.ts';
+import type { Upstream } from '../blob/upstream.ts';
+import type { Address } from '../protocol/address.ts';
+import { formatContentDigest } from '../protocol/digest.ts';
+import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import {
+  AGENT_HEADER,
+  BLOB_HEADER,
+  formatBlobLine,
+  headerValue,
+  PROXY_NAME,
+  SOURCE_HEADER,
+} from '../protocol/headers.ts';
+import { parseRange, type RangeSpec, type Span } from '../protocol/range.ts';
+import type { Metrics } from './metrics.ts';
+import { evaluatePreconditions, rangeStands } from './preconditions.ts';
+import { relay } from './relay.ts';
+import { planReply, type ReplyPlan } from './reply-plan.ts';
+import { goneSignal, send } from './send-body.ts';
+
+/** What serving blobs takes. */
+export interface BlobServerParts {
+  readonly reader: BlobReader;
+  /** Asked directly for what may not be cached. */
+  readonly upstream: Upstream;
+  /** This node's address, for X-P2P-Source. */
+  readonly self: string;
+  readonly metrics: Metrics;
+  readonly now: () => number;
+  /** Largest body a reply may have, bytes; a function's platform sets one. */
+  readonly maxReplyBytes?: number;
+}
+
+/** One request for a blob, whichever way it came in. */
+export interface BlobRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly address: Address;
+  /** X-P2P-Agent for the next hop; undefined where this node is the last. */
+  readonly chain: string | undefined;
+}
+
+// Said to the upstream for a client whatever part of the blob is fetched.
+const ALWAYS_FORWARDED = ['accept', 'user-agent'];
+// Said in addition when a reply is passed through as it is.
+const RELAYED = [
+  'accept-encoding',
+  'authorization',
+  'cache-control',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'range',
+];
+
+/** Answers GET and HEAD for blobs: 200, 206, 304, 412 and 416 from the reader; what may not be cached is relayed. */
+export class BlobServer {
+  readonly #parts: BlobServerParts;
+
+  constructor(parts: BlobServerParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Serves one request to its end. Content-Length always comes first; a failure after the first byte throws
+   * with the head sent, and the caller breaks the connection so that nothing looks complete.
+   *
+   * @throws P2PError METHOD_NOT_ALLOWED, PRECONDITION_FAILED, RANGE_UNSATISFIABLE, REPLY_TOO_LARGE, what the
+   * upstream refused or failed with; CLIENT_GONE when the client leaves first.
+   */
+  async serve(asked: BlobRequest): Promise<void> {
+    const { request, response } = asked;
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      throw new P2PError('METHOD_NOT_ALLOWED', `${request.method} is not served here; use GET or HEAD`, {
+        headers: { Allow: 'GET, HEAD' },
+      });
+    }
+    const signal = goneSignal(response);
+    try {
+      await this.#answer(asked, signal);
+    } catch (error) {
+      // The blob changed or proved wrong before the client saw any of it: once more, from the start.
+      const again = error instanceof P2PError && error.retry === 'restart' && !response.headersSent;
+      if (!again) throw error;
+      await this.#answer(asked, signal);
+    }
+  }
+
+  async #answer(asked: BlobRequest, signal: AbortSignal): Promise<void> {
+    const { request } = asked;
+    const startedMs = this.#parts.now();
+    const specs = request.method === 'GET' ? parseRange(request.headers.range) : undefined;
+    const blob = await this.#parts.reader.open(this.#ask(asked, specs));
+    if (blob === undefined) return this.#relay(asked, signal);
+    const { facts } = blob;
+    const verdict = evaluatePreconditions(request.headers, facts);
+    if (verdict === 'failed') throw new P2PError('PRECONDITION_FAILED', 'the blob is another version');
+    const local = { ...this.#blobHeaders(facts), ...hit(facts, startedMs) };
+    if (verdict === 'not-modified') return head(asked, 304, local);
+    const plan = planReply(
+      facts,
+      rangeStands(headerValue(request.headers, 'if-range'), facts) ? specs : undefined,
+    );
+    if (request.method === 'HEAD' || plan.length === 0) {
+      return head(asked, plan.status, { ...local, ...plan.headers });
+    }
+    this.#checkLength(plan.length);
+    await this.#stream(asked, blob, plan, startedMs, signal);
+  }
+
+  #ask({ request, address, chain }: BlobRequest, specs: readonly RangeSpec[] | undefined): Ask {
+    const { headers, method } = request;
+    const first = specs?.[0];
+    return {
+      address,
+      headers: {
+        ...pick(headers, ALWAYS_FORWARDED),
+        ...(chain === undefined ? {} : { [AGENT_HEADER]: chain }),
+      },
+      first:
+        method === 'HEAD' ? undefined : first === undefined ? 0 : 'first' in first ? first.first : undefined,
+      credentialed: headers.authorization !== undefined || headers.cookie !== undefined,
+      // A whole blob is checked again only for a node of ours, which has seen it fail.
+      doubtful:
+        /\bno-cache\b/.test(headers['cache-control'] ?? '') &&
+        (address.digest === undefined || AGENT_HEADER in headers),
+    };
+  }
+
+  async #stream(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number, signal: AbortSignal) {
+    const { response } = asked;
+    for (const { preamble, span } of plan.parts) {
+      let begun = false;
+      for await (const piece of blob.read(span, signal)) {
+        if (!response.headersSent) this.#begin(asked, blob, plan, startedMs);
+        if (!begun && preamble !== '') await send(response, Buffer.from(preamble), signal);
+        begun = true;
+        await send(response, piece, signal);
+      }
+    }
+    response.end(plan.trailer);
+  }
+
+  /** Sends the head, once the first bytes are there and have shown where they come from. */
+  #begin({ response }: BlobRequest, { facts, first }: Blob, plan: ReplyPlan, startedMs: number): void {
+    const { metrics, now } = this.#parts;
+    const isHit = !UPSTREAM_KINDS.has(first?.from ?? '');
+    const [only] = plan.parts;
+    const isOneChunk = plan.parts.length === 1 && only !== undefined && coversChunk(only.span, facts);
+    response.writeHead(plan.status, {
+      ...this.#blobHeaders(facts),
+      ...plan.headers,
+      ...(isHit ? hit(facts, now()) : { 'cache-status': `${PROXY_NAME}; fwd=miss` }),
+      ...(isOneChunk && first?.sha256 !== undefined
+        ? { 'content-digest': formatContentDigest(first.sha256) }
+        : {}),
+    });
+    metrics.firstByte(isHit ? 'hit' : 'miss', (now() - startedMs) / 1000);
+  }
+
+  #checkLength(length: number): void {
+    const { maxReplyBytes } = this.#parts;
+    if (maxReplyBytes !== undefined && length > maxReplyBytes) {
+      throw new P2PError(
+        'REPLY_TOO_LARGE',
+        `${length} bytes do not fit a function's reply of ${maxReplyBytes}; ask by Range, or through an agent`,
+      );
+    }
+  }
+
+  #blobHeaders(facts: BlobFacts): HeaderLines {
+    return {
+      ...facts.headers,
+      via: `1.1 ${PROXY_NAME}`,
+      [SOURCE_HEADER]: this.#parts.self,
+      [BLOB_HEADER]: formatBlobLine(facts),
+    };
+  }
+
+  async #relay({ request, response, address, chain }: BlobRequest, signal: AbortSignal): Promise<void> {
+    const headers = {
+      ...pick(request.headers, [...ALWAYS_FORWARDED, ...RELAYED]),
+      ...(chain === undefined ? {} : { [AGENT_HEADER]: chain }),
+    };
+    const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
+    await relay(this.#parts.upstream, { address, method, headers }, response, signal);
+  }
+}
+
+const UPSTREAM_KINDS: ReadonlySet<string> = new Set(['origin', 'root', 'sibling']);
+
+/** Age (RFC 9111 §5.1) and Cache-Status (RFC 9211) of what is served from here. */
+const hit = (facts: BlobFacts, nowMs: number): HeaderLines => ({
+  age: String(ageSeconds(facts, nowMs)),
+  'cache-status': `${PROXY_NAME}; hit`,
+});
+
+function head({ response }: BlobRequest, status: number, headers: HeaderLines): void {
+  response.writeHead(status, headers);
+  response.end();
+}
+
+const coversChunk = ({ start, end }: Span, { chunkBytes, size }: BlobFacts): boolean =>
+  start % chunkBytes === 0 && end === Math.min(size, start + chunkBytes);
+
+function pick(headers: IncomingMessage['headers'], names: readonly string[]): HeaderLines {
+  const picked: HeaderLines = {};
+  for (const name of names) {
+    const value = headers[name];
+    if (value !== undefined) picked[name] = value;
+  }
+  return picked;
+}

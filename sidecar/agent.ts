@@ -1,0 +1,125 @@
+import type Koa from 'koa';
+import { DiskStore } from '../functions/blob/disk/disk.ts';
+import { MemoryStore } from '../functions/blob/memory.ts';
+import { BlobReader } from '../functions/blob/reader.ts';
+import type { ChunkStore } from '../functions/blob/store.ts';
+import { TieredStore } from '../functions/blob/tiered.ts';
+import { HttpClient } from '../functions/service/http-client.ts';
+import type { Logger } from '../functions/service/log.ts';
+import type { Metrics } from '../functions/service/metrics.ts';
+import { OriginUpstream } from '../functions/service/origin.ts';
+import { OriginAccess } from '../functions/service/origin-access.ts';
+import { createP2PApp } from '../functions/service/p2p-app.ts';
+import type { Readiness } from '../functions/service/readiness.ts';
+import { BlobServer } from '../functions/service/serve-blob.ts';
+import type { Settings } from '../functions/service/settings.ts';
+import { type ConnectParts, openTunnel } from './entry/connect.ts';
+import { createForwardApp } from './entry/forward.ts';
+import { Rules } from './rules.ts';
+import { FallbackUpstream } from './upstream/fallback.ts';
+import { RootsUpstream } from './upstream/roots.ts';
+
+const ORIGIN_CONNECTIONS = 64;
+const ROOT_CONNECTIONS = 64;
+// Pass-through is as wide as its clients are.
+const PASS_CONNECTIONS = 1024;
+
+/** What the process around an agent brings. */
+export interface AgentParts {
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly readiness: Readiness;
+  /** This node's address, as others reach it. */
+  readonly self: string;
+}
+
+/** An agent: its two Koa apps over one reader, and the tunnel for CONNECT. */
+export interface Agent {
+  readonly p2p: Koa;
+  readonly proxy: Koa;
+  readonly tunnel: (
+    ...args: Parameters<typeof openTunnel> extends [unknown, ...infer Rest] ? Rest : never
+  ) => void;
+  close(): Promise<void>;
+}
+
+/** Puts an agent together. Nothing listens yet. A disk that cannot be used only turns the disk cache off. */
+export async function openAgent(settings: Settings, parts: AgentParts): Promise<Agent> {
+  const { P2PConfig, ProxyConfig, Timeouts, Origins, OriginFallback } = settings;
+  const { CacheConfig, PrefetchConfig } = P2PConfig;
+  const { log, metrics, self } = parts;
+  const access = new OriginAccess(Origins);
+  const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
+  // A root needs its own time for the origin, and for asking it again.
+  const rootLimits = { ...limits, firstByteMs: 2 * limits.firstByteMs, idleMs: 2 * limits.idleMs };
+  const originHttp = new HttpClient({ ...limits, connections: ORIGIN_CONNECTIONS, lookup: access.lookup });
+  const rootHttp = new HttpClient({ ...rootLimits, connections: ROOT_CONNECTIONS });
+  // What passes through is the client's to time out.
+  const passHttp = new HttpClient({
+    connectMs: limits.connectMs,
+    firstByteMs: 0,
+    idleMs: 0,
+    connections: PASS_CONNECTIONS,
+    lookup: access.lookup,
+  });
+  const roots = new RootsUpstream({
+    roots: P2PConfig.RootList.map(rootUrl),
+    apiKey: P2PConfig.APIKey,
+    http: rootHttp,
+    now: Date.now,
+  });
+  const origin = new OriginUpstream({ http: originHttp, access, random: Math.random });
+  const upstream = new FallbackUpstream(OriginFallback ? [roots, origin] : [roots]);
+  const store = await openCache(CacheConfig, parts);
+  const reader = new BlobReader({
+    store,
+    upstream,
+    chunkBytes: CacheConfig.ChunkSize,
+    lookAhead: PrefetchConfig.PrefetchEnable
+      ? { perRead: 4, total: PrefetchConfig.PrefetchThread }
+      : { perRead: 0, total: 0 },
+    events: metrics.readerEvents(log),
+    now: Date.now,
+  });
+  metrics.watchFlights(() => reader.flights);
+  const blobs = new BlobServer({ reader, upstream, self, metrics, now: Date.now });
+  const rules = new Rules(ProxyConfig.Rules);
+  const tunnels: ConnectParts = { access, connectMs: limits.connectMs, log };
+  return {
+    p2p: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, ...parts }),
+    proxy: createForwardApp({ blobs, rules, passing: { http: passHttp, access }, ...parts }),
+    tunnel: (request, client, head) => openTunnel(tunnels, request, client, head),
+    async close() {
+      await reader.close();
+      await Promise.all([originHttp.close(), rootHttp.close(), passHttp.close()]);
+    },
+  };
+}
+
+const rootUrl = (root: string): string => (root.includes('://') ? root : `http://${root}`).replace(/\/$/, '');
+
+async function openCache(
+  config: Settings['P2PConfig']['CacheConfig'],
+  parts: AgentParts,
+): Promise<ChunkStore> {
+  const { FileCachePath, FileCacheSize, MemCacheSize, MinFree } = config;
+  const memory = new MemoryStore({ maxBytes: MemCacheSize });
+  try {
+    const disk = await DiskStore.open({
+      root: FileCachePath,
+      maxBytes: FileCacheSize,
+      minFreeBytes: MinFree,
+      now: Date.now,
+      onEvict: (files) => parts.metrics.evicted(files),
+    });
+    disk.scanned.then(
+      () => parts.log.info({ ...disk.usage }, 'cache_scanned'),
+      (cause: unknown) => parts.log.warn({ cause }, 'cache_scan_failed'),
+    );
+    parts.metrics.watchCache(() => disk.usage);
+    return new TieredStore(memory, disk);
+  } catch (cause) {
+    parts.log.error({ path: FileCachePath, cause }, 'disk_cache_off');
+    return memory;
+  }
+}

@@ -1,0 +1,63 @@
+import Koa, { type Context, type Next } from 'koa';
+import { parseAddress, redact } from '../../functions/protocol/address.ts';
+import { P2PError } from '../../functions/protocol/errors.ts';
+import { countReplies } from '../../functions/service/count-replies.ts';
+import { healthRoutes } from '../../functions/service/health.ts';
+import type { Logger } from '../../functions/service/log.ts';
+import type { Metrics } from '../../functions/service/metrics.ts';
+import type { Readiness } from '../../functions/service/readiness.ts';
+import { respondError } from '../../functions/service/respond-error.ts';
+import type { BlobServer } from '../../functions/service/serve-blob.ts';
+import type { Rules } from '../rules.ts';
+import { type PassParts, pass } from './pass.ts';
+
+/** What the proxy port is made of. */
+export interface ForwardParts {
+  readonly blobs: BlobServer;
+  readonly rules: Rules;
+  readonly passing: PassParts;
+  /** This agent's address in X-P2P-Agent chains. */
+  readonly self: string;
+  readonly readiness: Readiness;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+}
+
+/** The proxy port: absolute-form requests (RFC 9112 §3.2.2), accelerated, passed on or denied by rule. */
+export function createForwardApp({
+  blobs,
+  rules,
+  passing,
+  self,
+  readiness,
+  metrics,
+  log,
+}: ForwardParts): Koa {
+  const app = new Koa();
+  const health = healthRoutes(readiness);
+  app.use(respondError(log));
+  app.use(countReplies(metrics, 'proxy'));
+  app.use(function forward(ctx: Context, next: Next) {
+    const target = ctx.req.url ?? '/';
+    if (target.startsWith('/')) return next();
+    ctx.respond = false;
+    const action = rules.decide(target);
+    if (action === 'deny')
+      throw new P2PError('RULE_DENIED', `a rule in ProxyConfig.Rules denies ${redact(target)}`);
+    // Parsed either way: what is not an http URL cannot be passed on.
+    const address = parseAddress(target);
+    const isRead = ctx.method === 'GET' || ctx.method === 'HEAD';
+    if (action === 'accelerate' && isRead) {
+      return blobs.serve({ request: ctx.req, response: ctx.res, address, chain: self });
+    }
+    return pass(passing, new URL(address.url), ctx.req, ctx.res);
+  });
+  app.use(health.routes());
+  app.use(function explain(ctx: Context) {
+    throw new P2PError(
+      'ADDRESS_INVALID',
+      `${ctx.path}: this port is an HTTP proxy; set http_proxy to it and ask for whole URLs`,
+    );
+  });
+  return app;
+}

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { addressKey } from '../../functions/blob/identity.ts';
+import type { Reply, Source, Upstream } from '../../functions/blob/upstream.ts';
+import type { Address } from '../../functions/protocol/address.ts';
+import { P2PError } from '../../functions/protocol/errors.ts';
+import type { HttpClient } from '../../functions/service/http-client.ts';
+import { Breaker } from './breaker.ts';
+
+/** What asking roots takes. */
+export interface RootsParts {
+  /** `scheme://host:port` each, without a slash at the end. */
+  readonly roots: readonly string[];
+  readonly apiKey: string;
+  readonly http: HttpClient;
+  readonly now: () => number;
+}
+
+interface Root {
+  readonly url: string;
+  readonly breaker: Breaker;
+}
+
+/**
+ * The configured roots. Each blob has its own order of them (rendezvous hashing), the same on every agent, so
+ * that one root fetches it and the others stand in when that one fails.
+ */
+export class RootsUpstream implements Upstream {
+  readonly #parts: RootsParts;
+  readonly #roots: readonly Root[];
+
+  constructor(parts: RootsParts) {
+    this.#parts = parts;
+    this.#roots = parts.roots.map((url) => ({ url, breaker: new Breaker(parts.now) }));
+  }
+
+  *sources(address: Address): Iterable<Source> {
+    const key = addressKey(address);
+    const ranked = [...this.#roots].sort((a, b) => (rank(a.url, key) < rank(b.url, key) ? -1 : 1));
+    for (const root of ranked) if (!root.breaker.isOpen) yield this.#source(root);
+  }
+
+  #source({ url, breaker }: Root): Source {
+    const { apiKey, http } = this.#parts;
+    return {
+      name: url,
+      kind: 'root',
+      async open({ address, method, headers }, signal) {
+        try {
+          const reply = await http.request(
+            { url: `${url}/${apiKey}/${address.url}`, method, headers },
+            signal,
+          );
+          return watched(reply, breaker);
+        } catch (error) {
+          if (isFailure(error)) breaker.failed();
+          throw error;
+        }
+      },
+    };
+  }
+}
+
+/** The reply, with its end told to the breaker: a root that always breaks off half-way is no good either. */
+function watched(reply: Reply, breaker: Breaker): Reply {
+  const { body } = reply;
+  return {
+    ...reply,
+    body: {
+      discard: () => body.discard(),
+      async read(sink) {
+        try {
+          await body.read(sink);
+          breaker.succeeded();
+        } catch (error) {
+          if (isFailure(error)) breaker.failed();
+          throw error;
+        }
+      },
+    },
+  };
+}
+
+// What the sink threw, or a client that left, says nothing of the root.
+const isFailure = (error: unknown): boolean =>
+  error instanceof P2PError &&
+  (error.code === 'UPSTREAM_UNREACHABLE' ||
+    error.code === 'UPSTREAM_TIMEOUT' ||
+    error.code === 'UPSTREAM_TRUNCATED');
+
+const rank = (root: string, key: string): string => createHash('md5').update(`${root} ${key}`).digest('hex');
