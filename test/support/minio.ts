@@ -3,19 +3,8 @@ import { get } from './client.ts';
 import { freePort, startDaemon } from './daemon.ts';
 import { findMinio } from './programs.ts';
 import { startRadosgw } from './radosgw.ts';
+import type { S3Server } from './s3-server.ts';
 import { tempDir } from './temp-dir.ts';
-
-/** A real S3 server with one empty bucket, as a store is configured for it. */
-export interface S3Server extends AsyncDisposable {
-  readonly server: 'minio' | 'radosgw';
-  readonly endpoint: string;
-  readonly region: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly bucket: string;
-  /** The server's own process, for a test that takes it away. */
-  readonly pid: number;
-}
 
 const BUCKET = 'dadip2p-test';
 const REGION = 'us-east-1';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { get } from './client.ts';
 import { type Daemon, freePort, startDaemon } from './daemon.ts';
-import type { S3Server } from './minio.ts';
+import type { S3Server } from './s3-server.ts';
 import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);

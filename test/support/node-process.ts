@@ -1,0 +1,195 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Settings } from '../../functions/service/settings.ts';
+import { endProcess } from './daemon.ts';
+import { tempDir } from './temp-dir.ts';
+import { until } from './until.ts';
+
+/** Settings as a configuration file gives them: any part, sizes and times also as text. */
+export type Configured<T> = T extends object
+  ? T extends readonly unknown[]
+    ? T
+    : { readonly [K in keyof T]?: Configured<T[K]> }
+  : T | (T extends number ? string : never);
+
+/** How a node starts. */
+export interface NodeOptions {
+  /** Laid over a node on free ports of 127.0.0.1 with a cache folder of its own. */
+  readonly settings?: Configured<Settings>;
+  readonly env?: Readonly<Record<string, string>>;
+  /** After `-c FILE`. */
+  readonly args?: readonly string[];
+  /** Default: 30 s. */
+  readonly readyMs?: number;
+}
+
+/** One line of a node's log. */
+export interface LogLine {
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+/** A real node of ours, supervisor and worker, as a user runs it. */
+export interface NodeProcess extends AsyncDisposable {
+  /** The supervisor's. */
+  readonly pid: number;
+  /** The worker's, of late: another one after each crash. */
+  readonly workerPid: number;
+  /** `http://127.0.0.1:<p2p port>` */
+  readonly url: string;
+  readonly p2pPort: number;
+  readonly adminPort: number;
+  /** 0 on a root, which has none. */
+  readonly proxyPort: number;
+  /** Its cache folder, which outlives a stop and ends with the value. */
+  readonly cacheDir: string;
+  /** What it has logged so far; lines that are not JSON are left out. */
+  logs(event?: string): LogLine[];
+  /** All it has printed so far. */
+  output(): string;
+  /** Sends a signal to the supervisor and waits for its end; gives its exit code, or what signal ended it. */
+  stop(signal?: NodeJS.Signals): Promise<number | NodeJS.Signals>;
+  /** Kills the worker without notice; resolves when another one serves, with its pid. */
+  killWorker(): Promise<number>;
+  /** Memory that the worker holds in RAM, from /proc: Linux alone. */
+  rssBytes(): number;
+  /** The settings that it was started with, to start another like it. */
+  readonly settings: Configured<Settings>;
+}
+
+const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
+const READY_MS = 30_000;
+const STOP_MS = 40_000;
+
+/** The command line that runs our program: from source, or as it was built when NODE_FROM is "dist". */
+export function programCommand(): [command: string, args: string[]] {
+  const built = process.env.NODE_FROM === 'dist';
+  if (built) return [process.execPath, [join(REPOSITORY, 'dist/sidecar/main.js')]];
+  return [process.execPath, ['--import', 'tsx', join(REPOSITORY, 'sidecar/main.ts')]];
+}
+
+/**
+ * Starts a node and waits until it serves.
+ *
+ * @throws Error with all that it printed when it ends before that.
+ */
+export async function startNode({
+  settings = {},
+  env = {},
+  args = [],
+  readyMs = READY_MS,
+}: NodeOptions = {}): Promise<NodeProcess> {
+  const dir = await tempDir();
+  const cacheDir = settings.P2PConfig?.CacheConfig?.FileCachePath ?? join(dir.path, 'cache');
+  const whole = merge(defaultsOf(cacheDir), settings) as Configured<Settings>;
+  const file = join(dir.path, 'dadip2p.yaml');
+  // JSON is YAML.
+  await writeFile(file, JSON.stringify(whole, null, 2));
+
+  const [command, programArgs] = programCommand();
+  const child = spawn(command, [...programArgs, '-c', file, ...args], {
+    cwd: REPOSITORY,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const printed: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => printed.push(data));
+  const output = () => Buffer.concat(printed).toString();
+  const logs = (event?: string) =>
+    output()
+      .split('\n')
+      .flatMap(parseLine)
+      .filter((line) => event === undefined || line.event === event);
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  const readyLine = () => logs('node_ready').at(-1);
+  const port = (name: string) => Number(logs('node_ready')[0]?.[name] ?? 0);
+
+  const node: NodeProcess = {
+    pid: child.pid ?? 0,
+    get workerPid() {
+      return Number(readyLine()?.workerPid);
+    },
+    get url() {
+      return `http://127.0.0.1:${node.p2pPort}`;
+    },
+    get p2pPort() {
+      return port('p2pPort');
+    },
+    get adminPort() {
+      return port('adminPort');
+    },
+    get proxyPort() {
+      return port('proxyPort');
+    },
+    cacheDir,
+    settings: whole,
+    logs,
+    output,
+    async stop(signal = 'SIGTERM') {
+      if (!hasEnded()) {
+        const ended = once(child, 'exit', { signal: AbortSignal.timeout(STOP_MS) });
+        child.kill(signal);
+        await ended;
+      }
+      return child.signalCode ?? child.exitCode ?? 0;
+    },
+    async killWorker() {
+      const before = node.workerPid;
+      process.kill(before, 'SIGKILL');
+      await until('another worker', () => node.workerPid !== before, readyMs);
+      return node.workerPid;
+    },
+    rssBytes: () => rssOf(node.workerPid),
+    async [Symbol.asyncDispose]() {
+      await node.stop('SIGKILL');
+      // A worker ends when its supervisor does, but not always before this process looks.
+      for (const { workerPid } of logs('node_ready')) await endProcess(Number(workerPid), 'SIGKILL');
+      await dir[Symbol.asyncDispose]();
+    },
+  };
+
+  try {
+    await until('the node to be ready', () => hasEnded() || readyLine() !== undefined, readyMs);
+    if (readyLine() === undefined) throw new Error(`it ended with ${child.signalCode ?? child.exitCode}`);
+  } catch (cause) {
+    await node[Symbol.asyncDispose]();
+    throw new Error(`the node did not start:\n${output()}`, { cause });
+  }
+  return node;
+}
+
+const defaultsOf = (cacheDir: string): Configured<Settings> => ({
+  LogLevel: 'info',
+  ProxyConfig: { Host: '127.0.0.1', Port: 0 },
+  P2PConfig: { Host: '127.0.0.1', Port: 0, CacheConfig: { FileCachePath: cacheDir } },
+  Admin: { Host: '127.0.0.1', Port: 0 },
+});
+
+/** Objects merge, anything else replaces. */
+function merge(base: unknown, over: unknown): unknown {
+  if (!isObject(base) || !isObject(over)) return over === undefined ? base : over;
+  const keys = new Set([...Object.keys(base), ...Object.keys(over)]);
+  return Object.fromEntries([...keys].map((key) => [key, merge(base[key], over[key])]));
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function parseLine(line: string): LogLine[] {
+  try {
+    return line.startsWith('{') ? [JSON.parse(line)] : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Resident memory of a process, in bytes. */
+export function rssOf(pid: number): number {
+  const path = `/proc/${pid}/status`;
+  if (!existsSync(path)) return 0;
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(path, 'utf8'))?.[1] ?? 0) * 1024;
+}
