@@ -15,6 +15,7 @@ export async function relay(
   query: UpstreamQuery,
   response: ServerResponse,
   signal: AbortSignal,
+  maxBytes?: number,
 ): Promise<void> {
   const reply = await firstSuccess(
     upstream.sources(query.address),
@@ -27,7 +28,20 @@ export async function relay(
     },
     () => {},
   );
+  const length = query.method === 'HEAD' ? 0 : Number(headerValue(reply.headers, 'content-length') ?? 0);
+  if (maxBytes !== undefined && length > maxBytes) reply.body.discard();
+  checkReplyLength(length, maxBytes);
   await relayReply(reply, query.method, response, signal);
+}
+
+/** @throws P2PError REPLY_TOO_LARGE when a body is more than the platform lets a reply be. */
+export function checkReplyLength(length: number, maxBytes: number | undefined): void {
+  if (maxBytes === undefined || length <= maxBytes) return;
+  const remedy = 'ask by Range, or through an agent';
+  throw new P2PError(
+    'REPLY_TOO_LARGE',
+    `${length} bytes do not fit this function's reply of ${maxBytes}; ${remedy}`,
+  );
 }
 
 /** Writes a reply to a client as it is, hop-by-hop headers left out. */

@@ -17,7 +17,7 @@ import {
 import { parseRange, type RangeSpec, type Span } from '../protocol/range.ts';
 import type { Metrics } from './metrics.ts';
 import { evaluatePreconditions, rangeStands } from './preconditions.ts';
-import { relay } from './relay.ts';
+import { checkReplyLength, relay } from './relay.ts';
 import { planReply, type ReplyPlan } from './reply-plan.ts';
 import { goneSignal, send } from './send-body.ts';
 
@@ -109,7 +109,7 @@ export class BlobServer {
     if (request.method === 'HEAD' || plan.length === 0) {
       return head(asked, plan.status, { ...local, ...plan.headers });
     }
-    this.#checkLength(plan.length);
+    checkReplyLength(plan.length, this.#parts.maxReplyBytes);
     await this.#stream(asked, blob, plan, startedMs, signal);
   }
 
@@ -124,7 +124,7 @@ export class BlobServer {
       },
       first:
         method === 'HEAD' ? undefined : first === undefined ? 0 : 'first' in first ? first.first : undefined,
-      credentialed: headers.authorization !== undefined || headers.cookie !== undefined,
+      credentialed: Boolean(headers.authorization) || Boolean(headers.cookie),
       // A whole blob is checked again only for a node of ours, which has seen it fail.
       doubtful:
         /\bno-cache\b/.test(headers['cache-control'] ?? '') &&
@@ -163,16 +163,6 @@ export class BlobServer {
     metrics.firstByte(isHit ? 'hit' : 'miss', (now() - startedMs) / 1000);
   }
 
-  #checkLength(length: number): void {
-    const { maxReplyBytes } = this.#parts;
-    if (maxReplyBytes !== undefined && length > maxReplyBytes) {
-      throw new P2PError(
-        'REPLY_TOO_LARGE',
-        `${length} bytes do not fit a function's reply of ${maxReplyBytes}; ask by Range, or through an agent`,
-      );
-    }
-  }
-
   #blobHeaders(facts: BlobFacts): HeaderLines {
     return {
       ...facts.headers,
@@ -188,7 +178,13 @@ export class BlobServer {
       ...(chain === undefined ? {} : { [AGENT_HEADER]: chain }),
     };
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
-    await relay(this.#parts.upstream, { address, method, headers }, response, signal);
+    await relay(
+      this.#parts.upstream,
+      { address, method, headers },
+      response,
+      signal,
+      this.#parts.maxReplyBytes,
+    );
   }
 }
 
