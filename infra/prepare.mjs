@@ -8,8 +8,15 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 const staleInstall = whyInstall();
 if (staleInstall !== undefined) {
-  // All of devDependencies are needed to build, whatever NODE_ENV says.
-  runNpm(staleInstall, ['ci', '--include=dev', ...(process.env.CI ? ['--no-progress'] : [])]);
+  // As locked, like `npm ci`, which will not do: it refuses a lock file without the optional packages of every
+  // platform, and a registry that lacks some leaves them out. All of devDependencies are needed to build,
+  // whatever NODE_ENV says.
+  runNpm(staleInstall, [
+    'install',
+    '--no-save',
+    '--include=dev',
+    ...(process.env.CI ? ['--no-progress'] : []),
+  ]);
 }
 const staleBuild = staleInstall ?? whyBuild();
 if (staleBuild !== undefined) runNpm(staleBuild, ['run', '--silent', 'build']);
