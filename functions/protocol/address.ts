@@ -15,10 +15,10 @@ export interface Address {
 
 /**
  * Query parameters that sign or date a URL and do not choose its content, by provider: S3 and its kin,
- * Google, CloudFront, Azure SAS, Aliyun OSS, and plain tokens.
+ * Google, CloudFront, Azure SAS, Aliyun OSS (whose x-oss-process does choose content), and plain tokens.
  */
 const VOLATILE_PARAMETERS =
-  /^(?:x-(?:amz|goog|oss)-.*|awsaccesskeyid|ossaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|sig|se|sp|sv|sr|st|spr|skoid|sktid|skt|ske|sks|skv|token|security-token)$/i;
+  /^(?:x-(?:amz|goog)-.*|x-oss-(?!process$).*|awsaccesskeyid|ossaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|sig|se|sp|sv|sr|st|spr|skoid|sktid|skt|ske|sks|skv|token|security-token)$/i;
 
 // An OCI blob, `…/blobs/sha256:<hex>`, and DADI's on-demand form, `…/v2/blobs/sha256/<aa>/<hex>/data`.
 const OCI_BLOB = /\/blobs\/(sha256:[0-9a-f]{64})$/;
@@ -86,5 +86,5 @@ export function parsePrefixTarget(target: string, apiKey: string): Address {
 /** A URL fit for logs and messages: its query, which may hold signatures, is left out. */
 export function redact(url: string): string {
   const query = url.indexOf('?');
-  return (query === -1 ? url : `${url.slice(0, query)}?…`).replace(/\/\/[^/@]*@/, '//…@');
+  return (query === -1 ? url : `${url.slice(0, query)}?…`).replace(/\/\/[^/]*@/, '//…@');
 }

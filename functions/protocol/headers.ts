@@ -50,7 +50,8 @@ export function endToEnd(headers: Readonly<Record<string, string | string[] | un
  * @throws P2PError LOOP_DETECTED when `self` is in it already, or it is longer than eight.
  */
 export function extendChain(chain: string | undefined, self: string): string {
-  const agents = (chain ?? '').split(' ').filter((agent) => agent !== '');
+  // A header that was sent twice arrives joined by commas.
+  const agents = (chain ?? '').split(/[ ,]+/).filter((agent) => agent !== '');
   if (agents.includes(self) || agents.length >= MAX_HOPS) {
     throw new P2PError('LOOP_DETECTED', `the request came back to ${self}; check RootList for a circle`);
   }
