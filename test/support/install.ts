@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { accessSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { cacheDir, findExecutable, have, PROGRAMS, type Program } from './programs.ts';
+import { cacheDir, findExecutable, findMinio, have, PROGRAMS, type Program } from './programs.ts';
 
 // The module proxy refuses v0.0.0-20251015172955-9e49d5e7a648, MinIO's last tagged release, with 403;
 // this newest revision it serves.
@@ -16,11 +16,14 @@ const LAST_LINES = 15;
  * cache folder. Says what and why first. What cannot be had is left to be skipped. `NO_INSTALL=1` stops all of it.
  */
 export async function installPrograms(programs: readonly Program[]): Promise<void> {
-  const missing = programs.filter((program) => !have(program));
+  const missing = programs.filter((program) => !isThere(program));
   if (missing.length === 0 || process.env.NO_INSTALL === '1') return;
   await installPackages(missing);
   if (missing.includes('minio')) await buildMinio();
 }
+
+/** radosgw may stand in for MinIO, but only where MinIO cannot be had. */
+const isThere = (program: Program) => (program === 'minio' ? findMinio() !== undefined : have(program));
 
 async function installPackages(missing: readonly Program[]): Promise<void> {
   const packages = missing.flatMap((program) => {
@@ -56,7 +59,7 @@ async function buildMinio(): Promise<void> {
     await wait(5_000);
   }
   try {
-    if (have('minio')) return;
+    if (isThere('minio')) return;
     console.log(
       `Building MinIO, once, into ${cacheDir()} (go install ${MINIO_MODULE}): this takes some minutes.`,
     );

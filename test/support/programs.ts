@@ -49,9 +49,12 @@ export function findMinio(): string | undefined {
 /** True when the program is there, or something that stands in for it. */
 export function have(program: Program): boolean {
   if (program === 'tmpfs') return canMount();
-  if (program === 'minio') return findMinio() !== undefined || findExecutable('radosgw') !== undefined;
+  if (program === 'minio') return findMinio() !== undefined || haveRadosgw();
   return findExecutable(program) !== undefined;
 }
+
+const haveRadosgw = () =>
+  ['radosgw', 'ceph-mon', 'ceph-osd'].every((name) => findExecutable(name) !== undefined);
 
 /**
  * The suite, for tests that need real programs. Where one is missing, every test that is added through the
