@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { get } from './client.ts';
 import { freePort, startDaemon } from './daemon.ts';
 import { findExecutable } from './programs.ts';
@@ -23,7 +23,7 @@ export interface Nginx extends AsyncDisposable {
   readonly pid: number;
   /** The folder it serves. */
   readonly folder: string;
-  /** Puts a file in the folder; returns its URL. */
+  /** Puts a file, its folders too, in the folder; returns its URL. */
   put(name: string, bytes: Uint8Array): Promise<string>;
   /** What it was asked so far; a request is there once its reply has ended. */
   hits(): NginxHit[];
@@ -50,8 +50,9 @@ export async function startNginx({ extra = '' }: { readonly extra?: string } = {
     pid: daemon.pid,
     folder,
     async put(name, bytes) {
+      await mkdir(dirname(join(folder, name)), { recursive: true });
       await writeFile(join(folder, name), bytes);
-      return `${url}/${name}`;
+      return new URL(name, `${url}/`).href;
     },
     hits: () =>
       readFileSync(log, 'utf8')
