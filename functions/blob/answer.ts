@@ -1,5 +1,5 @@
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
-import { BLOB_HEADER, ERROR_HEADER, endToEnd, headerValue } from '../protocol/headers.ts';
+import { ERROR_HEADER, endToEnd, headerValue } from '../protocol/headers.ts';
 import { parseContentRange, type Span } from '../protocol/range.ts';
 import { KiB } from './chunk.ts';
 import type { Reply } from './upstream.ts';
@@ -71,10 +71,4 @@ async function refusal(reply: Reply, source: string): Promise<P2PError> {
 function lengthOf(headers: HeaderLines): number | undefined {
   const text = headerValue(headers, 'content-length');
   return text !== undefined && /^\d{1,16}$/.test(text) ? Number(text) : undefined;
-}
-
-/** The chunk size of the node that answered, when it is one of ours; its whole chunks come with a digest. */
-export function peerChunkBytes(headers: HeaderLines): number | undefined {
-  const size = headerValue(headers, BLOB_HEADER)?.match(/(?:^|;\s*)chunk=(\d{1,10})/)?.[1];
-  return size === undefined ? undefined : Number(size);
 }

@@ -1,23 +1,41 @@
+import type { Address } from '../protocol/address.ts';
 import { P2PError } from '../protocol/errors.ts';
 import type { Span } from '../protocol/range.ts';
+import type { Ask } from './ask.ts';
 import { countChunks, KiB, planRead, type Slice } from './chunk.ts';
 import type { BlobFacts } from './facts.ts';
 import type { Flight } from './flight.ts';
-import type { Ask, BlobReader } from './reader.ts';
 import type { DigestPass } from './verify.ts';
 
 // Held back of a reply until all of it is verified: a transfer that breaks here is short by Content-Length.
 const HELD_BACK_BYTES = 32 * KiB;
+
+/** What a blob is read out of: the reader's part that hands out chunks and keeps what reading them has shown. */
+export interface ChunkSource {
+  /** Chunks fetched ahead of one read. */
+  readonly lookAhead: number;
+  /** The flight of a chunk: one that is under way, else a new one. `ahead` declines when enough are. */
+  flight(ask: Ask, facts: BlobFacts, index: number, ahead: boolean): Flight | undefined;
+  /** The shared hashing of a blob whose digest is not proven yet; every `joinPass` needs a `leavePass`. */
+  joinPass(facts: BlobFacts): DigestPass | undefined;
+  leavePass(facts: BlobFacts): void;
+  /** Keeps that a blob matched its digest: from now on its chunks are checked one by one. */
+  seal(address: Address, facts: BlobFacts, sealed: readonly string[]): Promise<void>;
+  /** Drops a blob that did not match its digest, so that the next reader fetches all of it anew. */
+  quarantine(address: Address, facts: BlobFacts): Promise<void>;
+  /** Tells how many bytes, and how many chunks not told before, a client was served. */
+  count(from: string, bytes: number, chunks: number): void;
+}
 
 /** A blob whose facts are known, ready to be read. */
 export class Blob {
   readonly facts: BlobFacts;
   /** The flight that the first bytes read came with; known once they came. */
   first: Flight | undefined;
-  readonly #reader: BlobReader;
+  readonly #reader: ChunkSource;
   readonly #ask: Ask;
 
-  constructor(reader: BlobReader, ask: Ask, facts: BlobFacts) {
+  constructor(reader: ChunkSource, ask: Ask, facts: BlobFacts) {
     this.#reader = reader;
     this.#ask = ask;
     this.facts = facts;
@@ -49,7 +67,7 @@ export class Blob {
 /** One read of one span: its plan, the flights ahead of it, and what is still to be verified. */
 class Transfer {
   first: Flight | undefined;
-  readonly #reader: BlobReader;
+  readonly #reader: ChunkSource;
   readonly #ask: Ask;
   readonly #facts: BlobFacts;
   readonly #span: Span;
@@ -63,7 +81,7 @@ class Transfer {
   #window = 1;
 
   constructor(
-    reader: BlobReader,
+    reader: ChunkSource,
     ask: Ask,
     facts: BlobFacts,
     span: Span,

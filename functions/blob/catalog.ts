@@ -28,6 +28,9 @@ export class Catalog {
       this.#events.failed('store_read_failed', { addressKey, cause });
       return undefined;
     });
+    // Whoever learned them while the store was read knows better.
+    const learned = this.#facts.get(addressKey);
+    if (learned !== undefined) return learned;
     if (kept !== undefined) this.#facts.set(addressKey, kept);
     return kept;
   }

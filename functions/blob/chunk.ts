@@ -4,8 +4,6 @@ import type { Span } from '../protocol/range.ts';
 export const KiB = 1024;
 /** 1,024 KiB. */
 export const MiB = 1024 * KiB;
-/** 1,024 MiB. */
-export const GiB = 1024 * MiB;
 
 /** The largest chunk that fits a function's 6 MB reply in base64 (AWS Lambda quotas). */
 export const DEFAULT_CHUNK_BYTES = 4 * MiB;

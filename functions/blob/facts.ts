@@ -14,6 +14,8 @@ export interface BlobFacts {
   readonly chunkBytes: number;
   /** The digest that the address promises; absent when it names none. */
   readonly digest?: Digest;
+  /** Who told these facts, `scheme://host:port`: until a digest is proven, it vouches for its own clients only. */
+  readonly origin: string;
   /** Validators as the origin sent them. */
   readonly etag?: string;
   readonly lastModified?: string;
@@ -58,6 +60,7 @@ export function learnFacts(
   if (!policy.storable()) return undefined;
   return {
     key,
+    origin: address.origin,
     size: seen.size,
     chunkBytes,
     ...(address.digest === undefined ? { freshness: policy.toObject() } : { digest: address.digest }),
@@ -99,9 +102,6 @@ export function isFresh(facts: BlobFacts): boolean {
 export function ageSeconds(facts: BlobFacts, nowMs: number): number {
   return Math.max(0, Math.floor((nowMs - facts.confirmedAtMs) / 1000));
 }
-
-/** True when both describe the same bytes. */
-export const isSameVersion = (a: BlobFacts, b: BlobFacts): boolean => a.key === b.key && a.size === b.size;
 
 function policyOf(address: Address, headers: HeaderLines): CachePolicy {
   // A 206 counts as the 200 it is a part of: the chunks are put together again. Credentials are not shown

@@ -1,11 +1,11 @@
 import type { HeaderLines } from '../protocol/errors.ts';
 import { formatRange } from '../protocol/range.ts';
 import { type Answer, readAnswer } from './answer.ts';
+import type { Ask } from './ask.ts';
 import { firstSuccess } from './attempt.ts';
 import type { ReaderEvents } from './events.ts';
 import { type BlobFacts, confirmFacts, learnFacts } from './facts.ts';
 import type { OpenReply } from './fill.ts';
-import type { Ask } from './reader.ts';
 import type { Reply, Source, Upstream } from './upstream.ts';
 
 /** Facts, and the reply that told them when it goes on with the chunk that was needed first. */

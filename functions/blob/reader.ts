@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache';
 import type { Address } from '../protocol/address.ts';
 import { type HeaderLines, hasCode } from '../protocol/errors.ts';
 import type { Span } from '../protocol/range.ts';
-import { Blob } from './blob.ts';
+import type { Ask } from './ask.ts';
+import { Blob, type ChunkSource } from './blob.ts';
 import { Catalog } from './catalog.ts';
 import { type Chunk, type ChunkId, chunkSpan, countChunks } from './chunk.ts';
 import type { ReaderEvents } from './events.ts';
@@ -28,19 +29,6 @@ export interface ReaderParts {
   readonly now: () => number;
 }
 
-/** What someone wants to read. */
-export interface Ask {
-  readonly address: Address;
-  /** Sent to the upstream on a miss; lower-case. */
-  readonly headers: HeaderLines;
-  /** Offset of the first byte needed, so that the request that learns the facts brings it along; `undefined` for facts alone. */
-  readonly first: number | undefined;
-  /** True when the request carries credentials: it may be served what is cached, but nothing is cached for it. */
-  readonly credentialed: boolean;
-  /** True when the asker doubts what is cached (`Cache-Control: no-cache`): facts are confirmed, digests checked again. */
-  readonly doubtful: boolean;
-}
-
 // Chunks being written to the store at one time; beyond it fills wait, so that a slow disk slows the download
 // instead of filling the memory.
 const MAX_KEEPING = 32;
@@ -51,7 +39,7 @@ const SUSPECT_MS = 60_000;
  * Reads blobs out of a store, and out of an upstream what the store lacks. Root and agent are this engine with
  * other parts.
  */
-export class BlobReader {
+export class BlobReader implements ChunkSource {
   readonly chunkBytes: number;
   readonly lookAhead: number;
   readonly #parts: ReaderParts;
@@ -93,18 +81,23 @@ export class BlobReader {
     const name = addressKey(ask.address);
     if (this.#catalog.isUncacheable(name)) return undefined;
     const known = await this.#catalog.find(name);
-    if (known !== undefined && ask.doubtful && known.digest !== undefined) {
+    if (known !== undefined && this.#isDoubtful(ask, known)) {
       await this.#recheck(name, ask, known);
+      const left = await this.#catalog.find(name);
+      // Not proven still, so what another origin told is not for this one's clients.
+      if (left !== undefined && left.sealed === undefined && left.origin !== ask.address.origin) {
+        await this.#catalog.forget(name, left.key);
+      }
       return this.open({ ...ask, doubtful: false });
     }
-    if (known !== undefined && !ask.doubtful && isFresh(known)) return new Blob(this, ask, known);
+    if (known !== undefined && isFresh(known) && (!ask.doubtful || known.digest !== undefined))
+      return new Blob(this, ask, known);
     if (ask.credentialed) return undefined;
     const opening = this.#opening.get(name) ?? this.#learn(name, ask, known);
     const facts = await opening;
     return facts === undefined ? undefined : new Blob(this, ask, facts);
   }
 
-  /** The flight of a chunk: one that is under way, else a new one. `ahead` declines when enough are. */
   flight(ask: Ask, facts: BlobFacts, index: number, ahead: boolean): Flight | undefined {
     const id: ChunkId = { key: facts.key, chunkBytes: facts.chunkBytes, index };
     const under = this.#flights.get(chunkPath(id));
@@ -121,7 +114,6 @@ export class BlobReader {
     return flight;
   }
 
-  /** The shared hashing of a blob whose digest is not proven yet; every `joinPass` needs a `leavePass`. */
   joinPass(facts: BlobFacts): DigestPass | undefined {
     if (
       facts.digest === undefined ||
@@ -143,12 +135,10 @@ export class BlobReader {
     if (entry.readers === 0) this.#passes.delete(facts.key);
   }
 
-  /** Keeps that a blob matched its digest: from now on its chunks are checked one by one. */
   async seal(address: Address, facts: BlobFacts, sealed: readonly string[]): Promise<void> {
     await this.#catalog.remember(addressKey(address), { ...facts, sealed });
   }
 
-  /** Drops a blob that did not match its digest, so that the next reader fetches all of it anew. */
   async quarantine(address: Address, facts: BlobFacts): Promise<void> {
     this.#parts.events.failed('digest_mismatched', { key: facts.key, url: address.identity });
     this.#suspects.set(facts.key, true);
@@ -156,7 +146,6 @@ export class BlobReader {
     await this.#catalog.forget(addressKey(address), facts.key);
   }
 
-  /** Tells how many bytes, and how many chunks not told before, a client was served. */
   count(from: string, bytes: number, chunks: number): void {
     this.#parts.events.served(from, bytes, chunks);
   }
@@ -173,9 +162,15 @@ export class BlobReader {
     await this.#parts.store.close();
   }
 
+  /** True for a digest not proven yet, when the asker doubts it or another origin told of it. */
+  #isDoubtful(ask: Ask, { digest, sealed, origin, size, chunkBytes }: BlobFacts): boolean {
+    // A blob of one chunk is checked against its digest whenever the chunk is.
+    if (digest === undefined || sealed !== undefined || size <= chunkBytes) return false;
+    return ask.doubtful || origin !== ask.address.origin;
+  }
+
   /** Reads a whole blob that is not proven yet, so that what does not match its digest is dropped. Once a minute. */
   #recheck(name: string, ask: Ask, facts: BlobFacts): Promise<void> {
-    if (facts.sealed !== undefined) return Promise.resolve();
     const checking = this.#rechecked.get(name) ?? this.#readThrough(new Blob(this, ask, facts));
     this.#rechecked.set(name, checking);
     return checking;

@@ -9,16 +9,23 @@ export interface Address {
   readonly origin: string;
   /** Set when the URL itself names the content: one copy whatever host or signature served it. */
   readonly digest: Digest | undefined;
-  /** The URL without its volatile parameters: the identity of a blob that has no digest. */
+  /** The URL without the parameters that sign it: the identity of a blob that has no digest. */
   readonly identity: string;
+  /** True when the URL carries a signature or token: whoever has it may read, others perhaps not. */
+  readonly signed: boolean;
 }
 
 /**
  * Query parameters that sign or date a URL and do not choose its content, by provider: S3 and its kin,
  * Google, CloudFront, Azure SAS, Aliyun OSS (whose x-oss-process does choose content), and plain tokens.
  */
-const VOLATILE_PARAMETERS =
+const VOLATILE_PARAMETER =
   /^(?:x-(?:amz|goog)-.*|x-oss-(?!process$).*|awsaccesskeyid|ossaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|sig|se|sp|sv|sr|st|spr|skoid|sktid|skt|ske|sks|skv|token|security-token)$/i;
+
+// What makes a URL a signed one. Only there are the others volatile: on an ordinary URL, `sp` or `expires` may
+// well choose the content.
+const SIGNATURE_PARAMETER =
+  /^(?:x-(?:amz|goog|oss)-signature|signature|sig|token|x-amz-security-token|security-token)$/i;
 
 // An OCI blob, `…/blobs/sha256:<hex>`, and DADI's on-demand form, `…/v2/blobs/sha256/<aa>/<hex>/data`.
 const OCI_BLOB = /\/blobs\/(sha256:[0-9a-f]{64})$/;
@@ -41,11 +48,17 @@ export function parseAddress(url: string): Address {
     );
   }
   parsed.hash = '';
+  const parameters = parsed.search
+    .slice(1)
+    .split('&')
+    .filter((pair) => pair !== '');
+  const signed = parameters.some((pair) => SIGNATURE_PARAMETER.test(nameOf(pair)));
   return {
     url: parsed.href,
     origin: parsed.origin,
     digest: digestOf(parsed.pathname),
-    identity: withoutVolatile(parsed),
+    identity: identityOf(parsed, parameters, signed),
+    signed,
   };
 }
 
@@ -57,11 +70,10 @@ function digestOf(path: string): Digest | undefined {
   return dadi?.[2]?.startsWith(dadi[1] ?? '-') ? parseDigest(`sha256:${dadi[2]}`) : undefined;
 }
 
-function withoutVolatile(url: URL): string {
-  const kept = url.search
-    .slice(1)
-    .split('&')
-    .filter((pair) => pair !== '' && !VOLATILE_PARAMETERS.test(pair.split('=', 1)[0] ?? ''));
+const nameOf = (pair: string): string => pair.split('=', 1)[0] ?? '';
+
+function identityOf(url: URL, parameters: readonly string[], signed: boolean): string {
+  const kept = signed ? parameters.filter((pair) => !VOLATILE_PARAMETER.test(nameOf(pair))) : parameters;
   return `${url.origin}${url.pathname}${kept.length > 0 ? `?${kept.join('&')}` : ''}`;
 }
 

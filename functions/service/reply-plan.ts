@@ -29,7 +29,8 @@ export interface ReplyPlan {
  * @throws P2PError RANGE_UNSATISFIABLE.
  */
 export function planReply(facts: BlobFacts, specs: readonly RangeSpec[] | undefined): ReplyPlan {
-  const spans = specs === undefined ? undefined : resolveRanges(specs, facts.size);
+  // Of nothing there are no parts: a Content-Range cannot even say so.
+  const spans = specs === undefined || facts.size === 0 ? undefined : resolveRanges(specs, facts.size);
   const [first] = spans ?? [];
   if (spans === undefined || first === undefined || overlap(spans)) {
     return plain(200, { start: 0, end: facts.size }, {});

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Ask } from '../blob/ask.ts';
 import type { Blob } from '../blob/blob.ts';
 import { ageSeconds, type BlobFacts } from '../blob/facts.ts';
-import type { Ask, BlobReader } from '../blob/reader.ts';
+import type { BlobReader } from '../blob/reader.ts';
 import type { Upstream } from '../blob/upstream.ts';
 import type { Address } from '../protocol/address.ts';
 import { formatContentDigest } from '../protocol/digest.ts';
@@ -124,7 +125,7 @@ export class BlobServer {
       },
       first:
         method === 'HEAD' ? undefined : first === undefined ? 0 : 'first' in first ? first.first : undefined,
-      credentialed: Boolean(headers.authorization) || Boolean(headers.cookie),
+      credentialed: address.signed || Boolean(headers.authorization) || Boolean(headers.cookie),
       // A whole blob is checked again only for a node of ours, which has seen it fail.
       doubtful:
         /\bno-cache\b/.test(headers['cache-control'] ?? '') &&

@@ -1,0 +1,15 @@
+import type { Address } from '../protocol/address.ts';
+import type { HeaderLines } from '../protocol/errors.ts';
+
+/** What someone wants to read. */
+export interface Ask {
+  readonly address: Address;
+  /** Sent to the upstream on a miss; lower-case. */
+  readonly headers: HeaderLines;
+  /** Offset of the first byte needed, so that the request that learns the facts brings it along; `undefined` for facts alone. */
+  readonly first: number | undefined;
+  /** True when the request carries credentials, a signed URL among them: it may be served what is cached, but nothing is cached for it. */
+  readonly credentialed: boolean;
+  /** True when the asker doubts what is cached (`Cache-Control: no-cache`): facts are confirmed, digests checked again. */
+  readonly doubtful: boolean;
+}
