@@ -23,10 +23,14 @@ export function machineFacts(): Record<string, string | number> {
     congestionControl: readFileSync('/proc/sys/net/ipv4/tcp_congestion_control', 'utf8').trim(),
     node: process.versions.node,
     // nginx prints its version on stderr.
-    nginx: execFileSync('sh', ['-c', 'nginx -v 2>&1'], { encoding: 'utf8' }).trim(),
-    commit: execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim(),
+    nginx: outputOf('nginx -v 2>&1'),
+    // An unpacked archive has no commit.
+    commit: outputOf('git describe --always --dirty 2>/dev/null || echo unknown'),
   };
 }
+
+const outputOf = (command: string): string =>
+  execFileSync('sh', ['-c', command], { encoding: 'utf8' }).trim();
 
 /** A port that was free a moment ago. */
 export async function freePort(): Promise<number> {
