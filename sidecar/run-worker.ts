@@ -60,7 +60,9 @@ async function listen(
 }
 
 async function drain(node: WorkerNode): Promise<void> {
-  for (const server of Object.values(node.handlers)) server.close();
+  // Whoever asks the admin port whether this node is ready is answered to the end.
+  node.handlers.proxy?.close();
+  node.handlers.p2p?.close();
   await node.drain();
   await node.close();
 }
