@@ -9,7 +9,8 @@ import type { Chunk } from './chunk.ts';
 import type { ReaderEvents } from './events.ts';
 import type { BlobFacts } from './facts.ts';
 import type { Flight } from './flight.ts';
-import { blobKey, sha256Hex } from './identity.ts';
+import { sha256Hex } from './hash.ts';
+import { blobKey } from './identity.ts';
 import { Pour } from './pour.ts';
 import type { Reply, Source, Upstream } from './upstream.ts';
 

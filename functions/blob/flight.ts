@@ -1,5 +1,6 @@
 import { P2PError } from '../protocol/errors.ts';
 import type { Chunk, ChunkId } from './chunk.ts';
+import { allocateChunk } from './hash.ts';
 
 /**
  * One fetch of one chunk in progress, shared by everyone who wants that chunk. Bytes can be read as they
@@ -20,7 +21,7 @@ export class Flight {
   /** Settles when the chunk is whole, checked and hashed, or the fetch failed for good. */
   readonly landed: Promise<Chunk>;
 
-  #bytes: Uint8Array<ArrayBuffer> | undefined;
+  #bytes: Uint8Array | undefined;
   #error: unknown;
   #progress = new Gate();
   readonly #land: (chunk: Chunk) => void;
@@ -47,8 +48,8 @@ export class Flight {
   }
 
   /** The whole buffer, for hashing once it is full. */
-  get bytes(): Uint8Array<ArrayBuffer> {
-    this.#bytes ??= Buffer.allocUnsafeSlow(this.length);
+  get bytes(): Uint8Array {
+    this.#bytes ??= allocateChunk(this.length);
     return this.#bytes;
   }
 
@@ -71,7 +72,7 @@ export class Flight {
 
   /** Ends the flight with a whole chunk; it may bring its own buffer, as one read from a store does. */
   land(chunk: Chunk): void {
-    if (this.filled < this.length) this.#bytes = chunk.bytes as Uint8Array<ArrayBuffer>;
+    if (this.filled < this.length) this.#bytes = chunk.bytes;
     this.filled = this.length;
     this.sha256 = chunk.sha256;
     this.#land(chunk);

@@ -1,13 +1,8 @@
-import { createHash, subtle } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { Address } from '../protocol/address.ts';
 import type { BlobKey } from './chunk.ts';
 
 const sha256Text = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-/** sha-256 of a chunk in hex, computed in the thread pool; `bytes` must not change meanwhile. */
-export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return Buffer.from(await subtle.digest('SHA-256', bytes)).toString('hex');
-}
 
 /** Where the facts of an address are kept: its digest, else the hash of its identity. */
 export const addressKey = (address: Address): string => address.digest ?? sha256Text(address.identity);

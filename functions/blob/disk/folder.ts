@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache';
 import { P2PError } from '../../protocol/errors.ts';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
+import { allocateChunk } from '../hash.ts';
 import { chunkPath, factsPath, keyPath } from '../path.ts';
 import type { ChunkStore } from '../store.ts';
 import { openSealed, sealOf } from './seal.ts';
@@ -98,11 +99,11 @@ export class FolderStore implements ChunkStore {
     await rmdir(dirname(file)).catch(() => {});
   }
 
-  async #load(path: string): Promise<{ content: Buffer<ArrayBuffer>; identity: string } | undefined> {
+  async #load(path: string): Promise<{ content: Buffer; identity: string } | undefined> {
     try {
       await using handle = await open(join(this.#root, path), constants.O_RDONLY | constants.O_NOFOLLOW);
       const { size, mtimeMs, ino } = await handle.stat();
-      const content = Buffer.allocUnsafeSlow(size);
+      const content = allocateChunk(size);
       for (let at = 0; at < size; ) {
         const { bytesRead } = await handle.read(content, at, size - at, at);
         if (bytesRead === 0) break; // cut short meanwhile: the seal will not fit

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Chunk, ChunkId } from '../chunk.ts';
-import { sha256Hex } from '../identity.ts';
+import { sha256Hex } from '../hash.ts';
 import { chunkPath } from '../path.ts';
 
 /** Length of the seal that ends a chunk's file. */
@@ -25,11 +25,7 @@ export function sealOf(id: ChunkId, length: number, sha256: string): Buffer {
  * The chunk in a whole file, or `undefined` when the seal does not fit. `trusted` skips hashing the bytes, for
  * a file whose bytes were checked before. The chunk's bytes are a view into `file`.
  */
-export async function openSealed(
-  id: ChunkId,
-  file: Buffer<ArrayBuffer>,
-  trusted: boolean,
-): Promise<Chunk | undefined> {
+export async function openSealed(id: ChunkId, file: Buffer, trusted: boolean): Promise<Chunk | undefined> {
   const length = file.length - SEAL_BYTES;
   if (length <= 0) return undefined;
   const sha256 = file.toString('hex', length, length + 32);
