@@ -78,6 +78,8 @@ class Transfer {
   #unverified: number;
   /** The last chunk that was counted as read; a chunk may be read in two slices. */
   #counted = -1;
+  /** The first chunk of which some is held back. */
+  #tailFrom = Number.POSITIVE_INFINITY;
   #window = 1;
 
   constructor(
@@ -106,6 +108,7 @@ class Transfer {
       await this.#verifyBefore(slice.index);
     }
     const tail = planRead({ start: held, end }, this.#facts.chunkBytes);
+    this.#tailFrom = tail[0]?.index ?? this.#tailFrom;
     for (const { index } of tail) await this.#arrive(this.#flight(index), index);
     await this.#verifyBefore((tail.at(-1)?.index ?? -1) + 1);
     if (this.#pass !== undefined) await this.#conclude(this.#pass);
@@ -160,7 +163,8 @@ class Transfer {
         const chunk = await flight.landed;
         if (this.#pass?.offer(this.#unverified, chunk) === false) await this.#mismatch();
       }
-      this.#flights.delete(this.#unverified - 1);
+      // What reaches into the tail is read from once more.
+      if (this.#unverified - 1 < this.#tailFrom) this.#flights.delete(this.#unverified - 1);
     }
   }
 

@@ -9,7 +9,7 @@ import type { BlobKey, ChunkId } from './chunk.ts';
  * <hh> is the first byte of the hash in <key>: it keeps folders small and spreads S3's per-prefix rates.
  * `v1` is the version of this layout and of what the files hold. `:` of a digest is written as `-`.
  */
-const LAYOUT = 'v1';
+export const LAYOUT = 'v1';
 
 const NAME = /^v1\/[0-9a-f]{2}\/(sha256-[0-9a-f]{64}|[0-9a-f]{64})\/(?:(\d{1,10})\/(\d{1,10})|blob\.json)$/;
 

@@ -1,5 +1,6 @@
-import type { HeaderLines } from '../protocol/errors.ts';
-import { formatRange } from '../protocol/range.ts';
+import type { Address } from '../protocol/address.ts';
+import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { formatRange, parseRange } from '../protocol/range.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import type { Ask } from './ask.ts';
 import { firstSuccess } from './attempt.ts';
@@ -7,6 +8,9 @@ import type { ReaderEvents } from './events.ts';
 import { type BlobFacts, confirmFacts, learnFacts } from './facts.ts';
 import type { OpenReply } from './fill.ts';
 import type { Reply, Source, Upstream } from './upstream.ts';
+
+// An empty blob has no chunk that could fail its check, so its digest is checked here.
+const EMPTY_DIGEST = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
 /** Facts, and the reply that told them when it goes on with the chunk that was needed first. */
 export interface Found {
@@ -88,7 +92,11 @@ export class Probe {
   ): Promise<{ reply: Reply; answer: Answer }> {
     const all = { ...ask.headers, ...headers, 'accept-encoding': 'identity' };
     const reply = await source.open({ address: ask.address, method, headers: all }, this.#signal);
-    return { reply, answer: await readAnswer(reply, source.name) };
+    const answer = await readAnswer(reply, source.name);
+    const fault = faultOf(ask.address, answer, headers.range);
+    if (fault === undefined) return { reply, answer };
+    reply.body.discard();
+    throw new P2PError('UPSTREAM_MISMATCHED', `${source.name} ${fault}`);
   }
 
   #learn(ask: Ask, opened: OpenReply, wanted: boolean, ranged: boolean): Found | undefined {
@@ -104,6 +112,21 @@ export class Probe {
     reply.body.discard();
     return facts === undefined ? undefined : { facts, opened: undefined };
   }
+}
+
+/** What an answer says that cannot be: another range than the one asked, or nothing for a digest of something. */
+function faultOf(
+  { digest }: Address,
+  answer: Answer,
+  range: HeaderLines[string] | undefined,
+): string | undefined {
+  if (answer.kind === 'part' && range !== undefined) {
+    const asked = parseRange(String(range))?.[0];
+    const isAsked = asked !== undefined && 'first' in asked && asked.first === answer.span.start;
+    if (!isAsked) return `sent ${formatRange(answer.span)} for ${range}`;
+  }
+  const isEmpty = answer.kind === 'whole' && answer.size === 0;
+  return isEmpty && digest !== undefined && digest !== EMPTY_DIGEST ? `has nothing for ${digest}` : undefined;
 }
 
 interface Question {

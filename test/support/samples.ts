@@ -37,6 +37,7 @@ export const plainFacts = (): BlobFacts => ({
   chunkBytes: DEFAULT_CHUNK_BYTES,
   headers: {},
   confirmedAtMs: 0,
+  origin: 'https://example.test',
 });
 
 /** Facts with every optional field, and text that is hard to keep. */
@@ -65,6 +66,7 @@ export const fullFacts = (): BlobFacts => ({
     reqcc: {},
   },
   confirmedAtMs: 1_700_000_000_123,
+  origin: 'https://example.test',
   rangeless: true,
   sealed: ['c3'.repeat(32), 'd4'.repeat(32)],
 });

@@ -1,10 +1,10 @@
-import { opendir, rm, stat, statfs, utimes } from 'node:fs/promises';
+import { readdir, rm, stat, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
-import { chunkPath, factsPath, isCachePath, keyPath } from '../path.ts';
+import { chunkPath, factsPath, isCachePath, keyPath, LAYOUT } from '../path.ts';
 import type { ChunkStore } from '../store.ts';
-import { FolderStore, isDiskFull } from './folder.ts';
+import { FolderStore, formatFacts, isDiskFull, TEMPORARY } from './folder.ts';
 import { type Found, Ledger } from './ledger.ts';
 import { SEAL_BYTES } from './seal.ts';
 
@@ -56,7 +56,7 @@ export class DiskStore implements ChunkStore {
    */
   static async open(options: DiskOptions): Promise<DiskStore> {
     // What lies there is of a process that is gone: half-written files.
-    await rm(join(options.root, 'v1/.tmp'), { recursive: true, force: true }).catch(() => {});
+    await rm(join(options.root, TEMPORARY), { recursive: true, force: true }).catch(() => {});
     return new DiskStore(await FolderStore.open(options.root, 'disk'), options);
   }
 
@@ -85,13 +85,13 @@ export class DiskStore implements ChunkStore {
     const path = factsPath(addressKey);
     const facts = await this.#folder.readFacts(addressKey);
     if (facts === undefined) this.#lost(path);
-    else await this.#used(path, 1);
+    else await this.#used(path, sizeOfFacts(facts));
     return facts;
   }
 
   async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
-    const bytes = JSON.stringify(facts).length;
-    await this.#place(factsPath(addressKey), bytes, () => this.#folder.writeFacts(addressKey, facts));
+    const write = () => this.#folder.writeFacts(addressKey, facts);
+    await this.#place(factsPath(addressKey), sizeOfFacts(facts), write);
   }
 
   async remove(key: string): Promise<void> {
@@ -187,12 +187,10 @@ export class DiskStore implements ChunkStore {
 
   async #scan(): Promise<void> {
     const found: Found[] = [];
-    const folder = await opendir(join(this.#options.root, 'v1'), { recursive: true });
     let batch: Promise<void>[] = [];
-    for await (const entry of folder) {
+    for await (const path of filesBelow(this.#options.root, LAYOUT)) {
       if (this.#closed) return;
-      if (entry.isDirectory()) continue;
-      batch.push(this.#examine(join(entry.parentPath, entry.name), found));
+      batch.push(this.#examine(path, found));
       if (batch.length === SCAN_BATCH) {
         await Promise.all(batch);
         batch = [];
@@ -203,16 +201,32 @@ export class DiskStore implements ChunkStore {
     await this.#removeEvicted();
   }
 
-  async #examine(file: string, found: Found[]): Promise<void> {
-    const path = file.slice(this.#options.root.length + 1);
-    if (path.startsWith('v1/.tmp/')) return;
+  async #examine(path: string, found: Found[]): Promise<void> {
+    if (path.startsWith(`${TEMPORARY}/`)) return;
+    const file = join(this.#options.root, path);
     if (!isCachePath(path)) {
-      await rm(file, { force: true });
+      // One that cannot be removed is not counted and never served.
+      await rm(file, { force: true }).catch(() => {});
       return;
     }
     // Evicted since the folder was listed: nothing to enter.
     const facts = await stat(file).catch(() => undefined);
     if (facts !== undefined)
       found.push({ path, bytes: facts.size, usedMs: Math.max(facts.mtimeMs, facts.atimeMs) });
+  }
+}
+
+const sizeOfFacts = (facts: BlobFacts): number => Buffer.byteLength(formatFacts(facts));
+
+/** The paths of all files below a folder of `root`. A folder that goes meanwhile, as its last chunk does, is passed over. */
+async function* filesBelow(root: string, folder: string): AsyncGenerator<string, void, undefined> {
+  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((cause: unknown) => {
+    if (folder === LAYOUT) throw cause;
+    return [];
+  });
+  for (const entry of entries) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) yield* filesBelow(root, path);
+    else yield path;
   }
 }

@@ -7,12 +7,12 @@ import { P2PError } from '../../protocol/errors.ts';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
 import { allocateChunk } from '../hash.ts';
-import { chunkPath, factsPath, keyPath } from '../path.ts';
+import { chunkPath, factsPath, keyPath, LAYOUT } from '../path.ts';
 import type { ChunkStore } from '../store.ts';
 import { openSealed, sealOf } from './seal.ts';
 
-// Temporary files live beside what they become, so that a rename never crosses file systems.
-const TEMPORARY = 'v1/.tmp';
+/** Temporary files live beside what they become, so that a rename never crosses file systems. */
+export const TEMPORARY = `${LAYOUT}/.tmp`;
 
 /** Tells backup programs to pass over (bford.info/cachedir). */
 const CACHEDIR_TAG = `Signature: 8a477f597d28d172789f06886806bc55
@@ -131,9 +131,13 @@ export class FolderStore implements ChunkStore {
   async #placeFile(path: string, parts: Uint8Array[]): Promise<void> {
     const temporary = join(this.#root, TEMPORARY, randomUUID());
     const target = join(this.#root, path);
+    // Folders are there more often than not, and may go at any time: so try first, make them when they are not.
     try {
-      await this.#writeAll(temporary, parts);
-      // The folder is there more often than not, and may go at any time: so try first, make it when it is not.
+      await this.#writeAll(temporary, parts).catch(async (cause) => {
+        if (!isMissing(cause)) throw cause;
+        await mkdir(dirname(temporary), { recursive: true });
+        await this.#writeAll(temporary, parts);
+      });
       await rename(temporary, target).catch(async (cause) => {
         if (!isMissing(cause)) throw cause;
         await mkdir(dirname(target), { recursive: true });
@@ -154,7 +158,7 @@ export class FolderStore implements ChunkStore {
 }
 
 /** `<sha-256 of the JSON in hex>\n<JSON>`: facts that a crash tore do not read as others. */
-function formatFacts(facts: BlobFacts): string {
+export function formatFacts(facts: BlobFacts): string {
   const json = JSON.stringify(facts);
   return `${createHash('sha256').update(json).digest('hex')}\n${json}`;
 }

@@ -1,0 +1,406 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { MiB } from '../../../functions/blob/chunk.ts';
+import { MemoryStore } from '../../../functions/blob/memory.ts';
+import { blobOf, sha256, virtualBlob } from '../../support/blob-of.ts';
+import { FlawedStore } from '../../support/flawed-store.ts';
+import { gate } from '../../support/gate.ts';
+import { startOrigin } from '../../support/origin.ts';
+import type { BlobOptions } from '../../support/origin-reply.ts';
+import { CHUNK, digestPath, openReader, readBroken, readSpan } from '../../support/reader.ts';
+import { rejects } from '../../support/rejects.ts';
+import { pickFrom, seeded } from '../../support/seeded.ts';
+import { until } from '../../support/until.ts';
+
+const test = suite('functions/blob/reader');
+
+const same = (got: Uint8Array, wanted: Uint8Array) => {
+  assert.is(got.length, wanted.length);
+  assert.is(sha256(got), sha256(wanted));
+};
+
+for (const size of [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK + 7]) {
+  test(`reads a blob of ${size} bytes whole, and asks nobody the second time`, async () => {
+    await using origin = await startOrigin();
+    await using kit = openReader();
+    const bytes = blobOf(size, 'whole');
+    const url = origin.put('/blob', bytes, { headers: { 'cache-control': 'max-age=60' } });
+    same(await kit.read(url), bytes);
+    await kit.reader.settled();
+    assert.ok(origin.bytesSent === size, `${origin.bytesSent} bytes of ${size} left the origin`);
+    origin.forget();
+    same(await kit.read(url), bytes);
+    assert.is(origin.hits.length, 0);
+  });
+}
+
+test('reads any span of a blob as it is, cold and warm', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const random = seeded('spans');
+  const size = 4 * CHUNK + 100;
+  const edges = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, size - CHUNK, size - 1];
+  for (let round = 0; round < 60; round += 1) {
+    const bytes = blobOf(size, round);
+    const url = origin.put(`/${round % 20}`, bytes, {
+      etag: String(round),
+      headers: { 'cache-control': 'no-cache' },
+    });
+    const start = random() < 0.5 ? pickFrom(random, edges) : Math.floor(random() * size);
+    const end = Math.min(size, start + 1 + Math.floor(random() * 2 * CHUNK));
+    same(await kit.read(url, { start, end }), bytes.subarray(start, end));
+    same(await kit.read(url, { start, end }), bytes.subarray(start, end));
+  }
+});
+
+test('learns what a blob is with the request that brings its first chunk', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const bytes = blobOf(3 * CHUNK, 'one request');
+  const url = origin.put('/blob', bytes);
+  same(await kit.read(url, { start: CHUNK + 5, end: CHUNK + 10 }), bytes.subarray(CHUNK + 5, CHUNK + 10));
+  assert.equal(
+    origin.hits.map(({ headers }) => headers.range),
+    [`bytes=${CHUNK}-${2 * CHUNK - 1}`],
+  );
+});
+
+test('asks for one byte when facts are all that is wanted', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const url = origin.put('/blob', blobOf(3 * CHUNK, 'facts'));
+  const blob = await kit.open(url, { first: undefined });
+  assert.is(blob.facts.size, 3 * CHUNK);
+  assert.is(origin.bytesSent, 1);
+});
+
+test('lets the origin send each byte once to 50 who read a cold blob at the same time', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const bytes = blobOf(20 * CHUNK + 1, 'fifty');
+  const url = origin.put('/blob', bytes);
+  const reads = await Promise.all(Array.from({ length: 50 }, () => kit.read(url)));
+  for (const read of reads) same(read, bytes);
+  await kit.reader.settled();
+  assert.is(origin.bytesSent, bytes.length);
+  assert.ok(origin.hits.length <= 21, `${origin.hits.length} requests for 21 chunks`);
+});
+
+test('asks once although one of two readers is late to look up what is known', async () => {
+  // Broke: a lookup that began before the facts were learned and ended after it counted as "nothing is known".
+  await using origin = await startOrigin();
+  const late = gate();
+  const held = gate();
+  let lookups = 0;
+  const store = new FlawedStore(new MemoryStore({ maxBytes: 8 * MiB }), {
+    beforeFacts: async () => {
+      lookups += 1;
+      if (lookups === 2) {
+        held.open();
+        await late.opened;
+      }
+    },
+  });
+  await using kit = openReader({ store });
+  const bytes = blobOf(2 * CHUNK, 'late');
+  const url = origin.put('/blob', bytes);
+  const reads = [kit.read(url), kit.read(url)] as const;
+  await held.opened;
+  same(await reads[0], bytes);
+  await kit.reader.settled();
+  late.open();
+  same(await reads[1], bytes);
+  await kit.reader.settled();
+  assert.is(origin.bytesSent, bytes.length);
+});
+
+test('confirms a stale blob by one request for all who wait for it, and keeps its chunks', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const bytes = blobOf(3 * CHUNK, 'stale');
+  const url = origin.put('/blob', bytes, { etag: 'v1', headers: { 'cache-control': 'no-cache' } });
+  same(await kit.read(url), bytes);
+  await kit.reader.settled();
+  origin.forget();
+  origin.faults.push({ delayMs: 100 });
+  const reads = Array.from({ length: 50 }, () => kit.read(url));
+  for (const read of await Promise.all(reads)) same(read, bytes);
+  assert.is(origin.hits.length, 1);
+  assert.is(origin.hits[0]?.headers['if-none-match'], '"v1"');
+  assert.is(origin.hits[0]?.status, 304);
+  assert.is(origin.bytesSent, 0);
+});
+
+test('confirms by date where there is no ETag', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const bytes = blobOf(CHUNK, 'dated');
+  const url = origin.put('/blob', bytes, { etag: null, headers: { 'cache-control': 'max-age=0' } });
+  same(await kit.read(url), bytes);
+  await kit.reader.settled();
+  origin.forget();
+  same(await kit.read(url), bytes);
+  assert.equal(
+    origin.hits.map(({ status }) => status),
+    [304],
+  );
+});
+
+test('reads a new version whole once the ETag has changed, of another size or the same', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const versions = [blobOf(3 * CHUNK, 1), blobOf(3 * CHUNK, 2), blobOf(CHUNK + 1, 3), blobOf(4 * CHUNK, 4)];
+  for (const [n, bytes] of versions.entries()) {
+    const url = origin.put('/blob', bytes, { etag: `v${n}`, headers: { 'cache-control': 'no-cache' } });
+    same(await kit.read(url), bytes);
+    same(await kit.read(url), bytes);
+  }
+});
+
+test('confirms for a reader in doubt what it would otherwise have believed', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const before = blobOf(CHUNK, 'before');
+  const after = blobOf(CHUNK, 'after');
+  const options: BlobOptions = { headers: { 'cache-control': 'max-age=3600' } };
+  const url = origin.put('/blob', before, options);
+  same(await kit.read(url), before);
+  origin.put('/blob', after, options);
+  same(await kit.read(url), before);
+  same(await kit.read(url, undefined, { doubtful: true }), after);
+  same(await kit.read(url), after);
+});
+
+test('never mixes two versions when a blob changes while it is read', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader({ lookAhead: { perRead: 0, total: 0 } });
+  const before = blobOf(4 * CHUNK, 'before');
+  const after = blobOf(4 * CHUNK, 'after');
+  const url = origin.put('/blob', before, { etag: 'a' });
+  const blob = await kit.open(url);
+  const pieces: Buffer[] = [];
+  const error = await rejects(
+    'ORIGIN_CHANGED',
+    (async () => {
+      for await (const piece of blob.read({ start: 0, end: 4 * CHUNK }, AbortSignal.timeout(10_000))) {
+        pieces.push(Buffer.from(piece));
+        origin.put('/blob', after, { etag: 'b' });
+      }
+    })(),
+  );
+  assert.is(error.retry, 'restart');
+  const got = Buffer.concat(pieces);
+  assert.ok(got.length < before.length);
+  same(got, before.subarray(0, got.length));
+  same(await kit.read(url), after);
+});
+
+for (const [why, options, fault] of [
+  ['nothing tells its versions apart', { etag: null, lastModified: null }, {}],
+  ['its ETag is weak and it has no date', { etag: 'W/x', lastModified: null }, {}],
+  ['Cache-Control says no-store', { headers: { 'cache-control': 'no-store' } }, {}],
+  ['Cache-Control says private', { headers: { 'cache-control': 'private, max-age=60' } }, {}],
+  ['it varies by a header', { headers: { vary: 'Accept-Encoding, Accept-Language' } }, {}],
+  ['it varies by anything', { headers: { vary: '*' } }, {}],
+  ['it comes encoded', {}, { ignoreRange: true, gzip: true }],
+  ['it does not say how long it is', {}, { ignoreRange: true, chunked: true }],
+] as const) {
+  test(`has no blob for what may not be cached because ${why}, and does not ask twice`, async () => {
+    await using origin = await startOrigin();
+    origin.always = fault;
+    await using kit = openReader();
+    const url = origin.put('/blob', blobOf(2 * CHUNK, 'uncacheable'), options);
+    assert.is(await kit.reader.open(kit.ask(url)), undefined);
+    assert.is(origin.hits.length, 1);
+    assert.is(await kit.reader.open(kit.ask(url)), undefined);
+    assert.is(origin.hits.length, 1);
+  });
+}
+
+test('caches nothing for a request with credentials, and serves it what is public', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const bytes = blobOf(CHUNK, 'public');
+  const url = origin.put('/blob', bytes, { headers: { 'cache-control': 'max-age=60' } });
+  assert.is(await kit.reader.open(kit.ask(url, { credentialed: true })), undefined);
+  assert.is(origin.hits.length, 0);
+  same(await kit.read(url), bytes);
+  origin.forget();
+  same(await kit.read(url, undefined, { credentialed: true }), bytes);
+  assert.is(origin.hits.length, 0);
+});
+
+test('passes a stale blob through for a request with credentials', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const url = origin.put('/blob', blobOf(CHUNK, 'stale'), { headers: { 'cache-control': 'no-cache' } });
+  await kit.read(url);
+  origin.forget();
+  assert.is(await kit.reader.open(kit.ask(url, { credentialed: true })), undefined);
+  assert.is(origin.hits.length, 0);
+});
+
+test('keeps one copy of what a digest names, whatever address and signature it came by', async () => {
+  await using origin = await startOrigin();
+  await using other = await startOrigin();
+  await using kit = openReader();
+  const bytes = blobOf(2 * CHUNK, 'digest');
+  const path = digestPath(sha256(bytes));
+  origin.put(path, bytes, { headers: { 'cache-control': 'max-age=1' } });
+  other.put(path, bytes);
+  same(await kit.read(`${origin.url}${path}?X-Amz-Signature=one`), bytes);
+  await kit.reader.settled();
+  same(await kit.read(`${other.url}${path}?X-Amz-Signature=two`), bytes);
+  assert.is(other.hits.length, 0);
+});
+
+test('keeps one copy of a blob without a digest whatever its URL is signed with', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const bytes = blobOf(CHUNK, 'signed');
+  const url = origin.put('/blob', bytes, { headers: { 'cache-control': 'max-age=60' } });
+  same(await kit.read(`${url}?v=1&X-Amz-Signature=one&X-Amz-Date=1`), bytes);
+  same(await kit.read(`${url}?X-Amz-Signature=two&v=1`), bytes);
+  assert.is(origin.hits.length, 1);
+  await kit.read(`${url}?v=2`);
+  assert.is(origin.hits.length, 2);
+});
+
+test('tells everyone what the origin refused, and asks it anew next time', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const url = origin.put('/blob', blobOf(CHUNK, 'refused'));
+  origin.faults.push({ status: 429, delayMs: 50, headers: { 'retry-after': '7' }, body: 'slow down' });
+  const reads = Array.from({ length: 5 }, () => rejects('UPSTREAM_REFUSED', kit.read(url)));
+  for (const error of await Promise.all(reads)) {
+    assert.is(error.status, 429);
+    assert.is(error.headers['retry-after'], '7');
+    assert.is(Buffer.from(error.body ?? []).toString(), 'slow down');
+  }
+  assert.is(origin.hits.length, 1);
+  assert.is((await kit.read(url)).length, CHUNK);
+});
+
+for (const flaws of [{ reads: true }, { writes: true }, { reads: true, writes: true }]) {
+  test(`lets no reader notice a store that fails at ${Object.keys(flaws).join(' and ')}`, async () => {
+    await using origin = await startOrigin();
+    const memory = new MemoryStore({ maxBytes: 8 * MiB });
+    await using kit = openReader({ store: new FlawedStore(memory, flaws) });
+    const bytes = blobOf(3 * CHUNK + 1, 'flawed');
+    const url = origin.put(digestPath(sha256(bytes)), bytes);
+    same(await kit.read(url), bytes);
+    await kit.reader.settled();
+    same(await kit.read(url), bytes);
+    await kit.reader.settled();
+    const events = new Set(kit.told.failures.map(({ event }) => event));
+    assert.is(events.has('store_read_failed'), 'reads' in flaws);
+    assert.is(events.has('store_write_failed'), 'writes' in flaws);
+  });
+}
+
+test('asks the upstream for what the store has lost, and no more', async () => {
+  await using origin = await startOrigin();
+  const store = new MemoryStore({ maxBytes: 8 * MiB });
+  await using kit = openReader({ store });
+  const bytes = blobOf(4 * CHUNK, 'lost');
+  const url = origin.put('/blob', bytes, { headers: { 'cache-control': 'max-age=60' } });
+  const { facts } = await kit.open(url);
+  same(await kit.read(url), bytes);
+  await kit.reader.settled();
+  await store.remove(facts.key);
+  origin.forget();
+  same(await kit.read(url, { start: CHUNK, end: 2 * CHUNK }), bytes.subarray(CHUNK, 2 * CHUNK));
+  await kit.reader.settled();
+  assert.equal(
+    origin.hits.map(({ headers }) => headers.range),
+    [`bytes=${CHUNK}-${2 * CHUNK - 1}`],
+  );
+});
+
+test('fetches ahead of a reader no more chunks than it may', async () => {
+  await using origin = await startOrigin();
+  const held = gate();
+  const bytes = blobOf(30 * CHUNK, 'ahead');
+  let open = 0;
+  let most = 0;
+  const url = origin.route('/blob', async (request, response) => {
+    const [, first = '', last = ''] = /bytes=(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? [];
+    const span = bytes.subarray(Number(first), Number(last) + 1);
+    open += 1;
+    most = Math.max(most, open);
+    response.writeHead(206, {
+      etag: '"x"',
+      'content-length': span.length,
+      'content-range': `bytes ${first}-${Number(first) + span.length - 1}/${bytes.length}`,
+    });
+    response.write(span.subarray(0, 100));
+    if (first !== '0') await held.opened;
+    response.end(span.subarray(100), () => {
+      open -= 1;
+    });
+  });
+  await using kit = openReader({ lookAhead: { perRead: 3, total: 16 } });
+  const blob = await kit.open(url);
+  const reading = readSpan(blob);
+  await until('the reader to have asked ahead', () => open >= 3);
+  // The reader now waits at chunk 1; what it asked for by then is all it asks for.
+  assert.ok(kit.reader.flights <= 1 + 3 + 1, `${kit.reader.flights} flights`);
+  held.open();
+  same(await reading, bytes);
+  assert.ok(most <= 1 + 3, `${most} requests at once`);
+});
+
+test('fetches ahead of all readers together no more chunks than it may', async () => {
+  await using origin = await startOrigin();
+  // Each reader waits for its first chunk, so all that comes on top of those is asked ahead.
+  origin.always = { stallAfterBytes: 10 };
+  await using kit = openReader({ lookAhead: { perRead: 8, total: 6 } });
+  const reads = Array.from({ length: 4 }, async (_, n) => {
+    const blob = await kit.open(origin.put(`/${n}`, blobOf(20 * CHUNK, n)));
+    return readBroken(blob);
+  });
+  await until('the origin to have been asked', () => origin.hits.length >= 6);
+  assert.ok(kit.reader.flights <= 4 + 6, `${kit.reader.flights} flights`);
+  await kit.reader.close();
+  await Promise.all(reads);
+});
+
+test('fetches nothing ahead when it is not to', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader({ lookAhead: { perRead: 0, total: 0 } });
+  const bytes = blobOf(4 * CHUNK, 'alone');
+  const url = origin.put('/blob', bytes);
+  same(await kit.read(url, { start: 0, end: 10 }), bytes.subarray(0, 10));
+  await kit.reader.settled();
+  assert.is(origin.hits.length, 1);
+});
+
+test('has kept every chunk it fetched when it has settled', async () => {
+  await using origin = await startOrigin();
+  const store = new MemoryStore({ maxBytes: 8 * MiB });
+  await using kit = openReader({ store });
+  const bytes = blobOf(6 * CHUNK, 'settled');
+  const url = origin.put('/blob', bytes);
+  const blob = await kit.open(url);
+  await readSpan(blob, { start: 0, end: 3 * CHUNK });
+  await kit.reader.settled();
+  assert.is(kit.reader.flights, 0);
+  for (const index of [0, 1, 2]) {
+    const kept = await store.read({ key: blob.facts.key, chunkBytes: CHUNK, index });
+    same(kept?.bytes ?? new Uint8Array(), bytes.subarray(index * CHUNK, (index + 1) * CHUNK));
+  }
+});
+
+test('breaks what is under way when it is closed', async () => {
+  await using origin = await startOrigin();
+  origin.always = { stallAfterBytes: 10_000 };
+  await using kit = openReader();
+  const url = origin.put('/blob', virtualBlob(10 * CHUNK, 'closed'));
+  const reading = readBroken(await kit.open(url));
+  await until('the first bytes', () => origin.bytesSent > 0);
+  await kit.reader.close();
+  await rejects('CLIENT_GONE', Promise.reject((await reading).error));
+  assert.is(kit.reader.flights, 0);
+});
+
+test.run();
