@@ -1,6 +1,5 @@
 import { P2PError } from '../protocol/errors.ts';
 import type { Chunk, ChunkId } from './chunk.ts';
-import { allocateChunk } from './hash.ts';
 
 /**
  * One fetch of one chunk in progress, shared by everyone who wants that chunk. Bytes can be read as they
@@ -49,7 +48,7 @@ export class Flight {
 
   /** The whole buffer, for hashing once it is full. */
   get bytes(): Uint8Array {
-    this.#bytes ??= allocateChunk(this.length);
+    this.#bytes ??= Buffer.allocUnsafeSlow(this.length);
     return this.#bytes;
   }
 

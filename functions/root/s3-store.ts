@@ -11,7 +11,7 @@ import {
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { Chunk, ChunkId } from '../blob/chunk.ts';
 import type { BlobFacts } from '../blob/facts.ts';
-import { allocateChunk, sha256Hex } from '../blob/hash.ts';
+import { sha256Hex } from '../blob/hash.ts';
 import { chunkPath, factsPath, keyPath } from '../blob/path.ts';
 import type { ChunkStore } from '../blob/store.ts';
 import { P2PError } from '../protocol/errors.ts';
@@ -99,7 +99,7 @@ export class S3Store implements ChunkStore {
       reply.body.discard();
       return reply.status === 200 ? this.#drop(id) : readFailed(new Error(`S3 answered ${reply.status}`));
     }
-    const bytes = allocateChunk(length);
+    const bytes = Buffer.allocUnsafeSlow(length);
     let filled = 0;
     await reply.body
       .read((piece) => {

@@ -6,7 +6,6 @@ import { LRUCache } from 'lru-cache';
 import { P2PError } from '../../protocol/errors.ts';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
-import { allocateChunk } from '../hash.ts';
 import { chunkPath, factsPath, keyPath, LAYOUT } from '../path.ts';
 import type { ChunkStore } from '../store.ts';
 import { openSealed, sealOf } from './seal.ts';
@@ -103,7 +102,7 @@ export class FolderStore implements ChunkStore {
     try {
       await using handle = await open(join(this.#root, path), constants.O_RDONLY | constants.O_NOFOLLOW);
       const { size, mtimeMs, ino } = await handle.stat();
-      const content = allocateChunk(size);
+      const content = Buffer.allocUnsafeSlow(size);
       for (let at = 0; at < size; ) {
         const { bytesRead } = await handle.read(content, at, size - at, at);
         if (bytesRead === 0) break; // cut short meanwhile: the seal will not fit
