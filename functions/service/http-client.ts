@@ -134,6 +134,9 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, piece: Uint8Array): void {
+    // Resumed with nothing to read, undici's parser reports an empty piece. Pausing for that, and resuming in a
+    // microtask, would go round for ever and never let the socket be read.
+    if (piece.length === 0) return;
     if (this.#reader === undefined || this.#busy !== undefined) this.#early.push(piece);
     else this.#hand(piece);
   }
