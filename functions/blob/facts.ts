@@ -23,8 +23,11 @@ export interface BlobFacts {
   readonly headers: HeaderLines;
   /** When the origin last vouched for this, milliseconds since the epoch. */
   readonly confirmedAtMs: number;
-  /** How long this holds (RFC 9111); absent when the address has a digest, for that never changes. */
-  readonly freshness?: CachePolicy.CachePolicyObject;
+  /**
+   * Until when this holds without asking (RFC 9111 §4.2), milliseconds since the epoch; absent when the address
+   * has a digest, for that never changes.
+   */
+  readonly freshUntilMs?: number;
   /** True when the origin answers ranged requests with the whole blob. */
   readonly rangeless?: boolean;
   /** The sha-256 of every chunk, hex, once the whole blob has matched its digest. */
@@ -63,7 +66,9 @@ export function learnFacts(
     origin: address.origin,
     size: seen.size,
     chunkBytes,
-    ...(address.digest === undefined ? { freshness: policy.toObject() } : { digest: address.digest }),
+    ...(address.digest === undefined
+      ? { freshUntilMs: freshUntil(policy, nowMs) }
+      : { digest: address.digest }),
     ...(etag === undefined ? {} : { etag }),
     ...(lastModified === undefined ? {} : { lastModified }),
     headers: repeatable(seen.headers),
@@ -79,23 +84,21 @@ export function confirmFacts(
   headers: HeaderLines,
   nowMs: number,
 ): BlobFacts {
-  if (facts.freshness === undefined) return facts;
+  if (facts.freshUntilMs === undefined) return facts;
   // RFC 9111 §4.3.4: what the confirmation says replaces what was stored; the rest stays.
   const { 'content-type': _, 'content-length': __, ...said } = headers;
   const merged = { ...facts.headers, ...said };
   return {
     ...facts,
     headers: repeatable(merged),
-    freshness: policyOf(address, merged).toObject(),
+    freshUntilMs: freshUntil(policyOf(address, merged), nowMs),
     confirmedAtMs: nowMs - ageOf(headers) * 1000,
   };
 }
 
 /** True while the facts may be used without asking; those of a digest always may. */
-export function isFresh(facts: BlobFacts): boolean {
-  if (facts.freshness === undefined) return true;
-  const policy = CachePolicy.fromObject(facts.freshness);
-  return policy.satisfiesWithoutRevalidation({ url: facts.freshness.u, method: 'GET', headers: {} });
+export function isFresh(facts: BlobFacts, nowMs: number): boolean {
+  return facts.freshUntilMs === undefined || nowMs < facts.freshUntilMs;
 }
 
 /** Seconds since the origin vouched for these facts: the `Age` of a reply (RFC 9111 §5.1). */
@@ -112,6 +115,10 @@ function policyOf(address: Address, headers: HeaderLines): CachePolicy {
     { shared: true },
   );
 }
+
+/** Not `timeToLive`: that counts the time in which stale replies may be served, which is not for this to decide. */
+const freshUntil = (policy: CachePolicy, nowMs: number): number =>
+  nowMs + Math.max(0, policy.maxAge() - policy.age()) * 1000;
 
 function repeatable(headers: HeaderLines): HeaderLines {
   const kept: HeaderLines = {};

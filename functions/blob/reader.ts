@@ -90,7 +90,11 @@ export class BlobReader implements ChunkSource {
       }
       return this.open({ ...ask, doubtful: false });
     }
-    if (known !== undefined && isFresh(known) && (!ask.doubtful || known.digest !== undefined))
+    if (
+      known !== undefined &&
+      isFresh(known, this.#parts.now()) &&
+      (!ask.doubtful || known.digest !== undefined)
+    )
       return new Blob(this, ask, known);
     if (ask.credentialed) return undefined;
     const opening = this.#opening.get(name) ?? this.#learn(name, ask, known);
