@@ -4,12 +4,16 @@ import ipaddr from 'ipaddr.js';
 import { P2PError } from '../protocol/errors.ts';
 import { ORIGIN_PRESETS } from './origin-presets.ts';
 
+const COMPATIBLE = ipaddr.IPv6.parseCIDR('::/96');
+
 /** One entry of `Origins`, taken apart. */
 interface Pattern {
-  /** Whole origin, `scheme://host:port`; undefined when the entry is a host or `*.suffix`. */
+  /** Whole origin, `scheme://host:port`; undefined when the entry names no scheme. */
   readonly origin: string | undefined;
   /** Lower-case host, or the suffix with its dot, or `*`. */
   readonly host: string;
+  /** Of `host:port`; undefined stands for any. */
+  readonly port: number | undefined;
 }
 
 /**
@@ -76,25 +80,34 @@ function expandPreset(entry: string): readonly string[] {
 function parsePattern(entry: string): Pattern {
   if (entry.includes('://')) {
     const url = new URL(entry);
-    return { origin: url.origin, host: bareHost(url.hostname) };
+    return { origin: url.origin, host: bareHost(url.hostname), port: undefined };
   }
-  const host = entry.toLowerCase();
-  return { origin: undefined, host: host.startsWith('*.') ? host.slice(1) : bareHost(host) };
+  const [, named, port] = /^(.*[^:]):(\d{1,5})$/.exec(isIP(entry) === 0 ? entry : '') ?? [];
+  const host = bareHost((named ?? entry).toLowerCase());
+  return {
+    origin: undefined,
+    host: host.startsWith('*.') ? host.slice(1) : host,
+    port: port === undefined ? undefined : Number(port),
+  };
 }
 
-function matches({ origin, host }: Pattern, url: URL): boolean {
+function matches({ origin, host, port }: Pattern, url: URL): boolean {
   if (origin !== undefined) return url.origin === origin;
+  if (port !== undefined && port !== portOf(url)) return false;
   const asked = bareHost(url.hostname);
   if (host === '*') return true;
-  if (host.startsWith('.')) return asked.endsWith(host);
-  return asked === host || url.host === host;
+  return host.startsWith('.') ? asked.endsWith(host) : asked === host;
 }
+
+const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80));
 
 const bareHost = (hostname: string): string => hostname.replace(/^\[|\]$/g, '');
 
 function isPublic(address: string): boolean {
-  // IPv4 in IPv6 is judged as the IPv4 it is.
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast';
+  if (!ipaddr.isValid(address)) return false;
+  // IPv4 in IPv6 is judged as the IPv4 it is; its old form, `::a.b.c.d`, goes nowhere in public.
+  const parsed = ipaddr.process(address);
+  return parsed.range() === 'unicast' && !(parsed instanceof ipaddr.IPv6 && parsed.match(COMPATIBLE));
 }
 
 function notAllowed(origin: string, why: string): P2PError {

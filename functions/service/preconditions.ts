@@ -27,7 +27,8 @@ export function rangeStands(ifRange: string | undefined, facts: BlobFacts): bool
 function listsStrongly(list: string, etag: string | undefined): boolean {
   if (list.trim() === '*') return true;
   if (etag === undefined || etag.startsWith('W/')) return false;
-  return list.split(',').some((item) => item.trim() === etag);
+  // A tag may hold commas: it ends at its quote (RFC 9110 §8.8.3). Weak ones compare as `W/"…"`, so never.
+  return (list.match(/(?:W\/)?"[^"]*"/g) ?? []).includes(etag);
 }
 
 function isAfter(lastModified: string | undefined, limit: string | undefined): boolean {

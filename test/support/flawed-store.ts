@@ -1,6 +1,6 @@
 import type { Chunk, ChunkId } from '../../functions/blob/chunk.ts';
 import type { BlobFacts } from '../../functions/blob/facts.ts';
-import type { ChunkStore } from '../../functions/blob/store.ts';
+import type { ChunkStore, Extent } from '../../functions/blob/store.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 
 /** What a store does wrong; can be changed while it is in use. */
@@ -29,6 +29,11 @@ export class FlawedStore implements ChunkStore {
   async read(id: ChunkId): Promise<Chunk | undefined> {
     this.#failRead();
     return this.#store.read(id);
+  }
+
+  async extent(id: ChunkId): Promise<Extent | undefined> {
+    this.#failRead();
+    return this.#store.extent(id);
   }
 
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
