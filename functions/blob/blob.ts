@@ -1,10 +1,13 @@
 import type { Address } from '../protocol/address.ts';
-import { P2PError } from '../protocol/errors.ts';
+import { hasCode, P2PError } from '../protocol/errors.ts';
 import type { Span } from '../protocol/range.ts';
 import type { Ask } from './ask.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { countChunks, KiB, planRead, type Slice } from './chunk.ts';
 import type { BlobFacts } from './facts.ts';
-import type { Flight } from './flight.ts';
+import { Flight } from './flight.ts';
+import { readExtent } from './read-extent.ts';
+import type { Extent } from './store.ts';
 import type { DigestPass } from './verify.ts';
 
 // Held back of a reply until all of it is verified: a transfer that breaks here is short by Content-Length.
@@ -14,6 +17,10 @@ const HELD_BACK_BYTES = 32 * KiB;
 export interface ChunkSource {
   /** Chunks fetched ahead of one read. */
   readonly lookAhead: number;
+  /** A chunk that needs no waiting for a store: in memory, or on its way already. */
+  ready(facts: BlobFacts, index: number): Flight | undefined;
+  /** A chunk to be read in part from where it is stored; `undefined` where a flight is the way. */
+  extent(facts: BlobFacts, index: number): Promise<Extent | undefined>;
   /** The flight of a chunk: one that is under way, else a new one. `ahead` declines when enough are. */
   flight(ask: Ask, facts: BlobFacts, index: number, ahead: boolean): Flight | undefined;
   /** The shared hashing of a blob whose digest is not proven yet; every `joinPass` needs a `leavePass`. */
@@ -30,8 +37,8 @@ export interface ChunkSource {
 /** A blob whose facts are known, ready to be read. */
 export class Blob {
   readonly facts: BlobFacts;
-  /** The flight that the first bytes read came with; known once they came. */
-  first: Flight | undefined;
+  /** What the first bytes read came out of; known once they came. */
+  first: Supply | undefined;
   readonly #reader: ChunkSource;
   readonly #ask: Ask;
 
@@ -42,7 +49,8 @@ export class Blob {
   }
 
   /**
-   * The bytes of a span, in order, as they arrive. Pieces are views of shared buffers: never write to them.
+   * The bytes of a span, in order, as they arrive. A piece is a view of a shared buffer: never write to it, and
+   * be done with it when the next is asked for.
    * The last 32 KiB come only when everything that can be checked has been: chunks whose digest is known
    * against it, a whole read of a digest-named blob against its digest.
    *
@@ -64,16 +72,26 @@ export class Blob {
   }
 }
 
+/** Where bytes come from, and the digest of their whole chunk once that is known. */
+interface Supply {
+  readonly from: string | undefined;
+  readonly sha256: string | undefined;
+}
+
+// Shared by all reads: buffers go back as soon as a piece has been used.
+const POOL = new BufferPool();
+
 /** One read of one span: its plan, the flights ahead of it, and what is still to be verified. */
 class Transfer {
-  first: Flight | undefined;
+  first: Supply | undefined;
   readonly #reader: ChunkSource;
   readonly #ask: Ask;
   readonly #facts: BlobFacts;
   readonly #span: Span;
   readonly #pass: DigestPass | undefined;
   readonly #signal: AbortSignal;
-  readonly #flights = new Map<number, Flight>();
+  /** The chunks in use, and those asked for ahead. */
+  readonly #supplies = new Map<number, Flight | Extent>();
   /** The next chunk to verify; all before it are. */
   #unverified: number;
   /** The last chunk that was counted as read; a chunk may be read in two slices. */
@@ -109,36 +127,65 @@ class Transfer {
     }
     const tail = planRead({ start: held, end }, this.#facts.chunkBytes);
     this.#tailFrom = tail[0]?.index ?? this.#tailFrom;
-    for (const { index } of tail) await this.#arrive(this.#flight(index), index);
+    for (const { index } of tail) await this.#arrive(index);
     await this.#verifyBefore((tail.at(-1)?.index ?? -1) + 1);
     if (this.#pass !== undefined) await this.#conclude(this.#pass);
     for (const slice of tail) yield* this.#slice(slice);
   }
 
-  async *#slice({ index, from, to }: Slice): AsyncGenerator<Uint8Array, void, undefined> {
-    const flight = this.#flight(index);
-    this.#lookAhead(index);
-    for (let at = from; at < to; ) {
-      const there = Math.min(to, await flight.beyond(at, this.#signal));
-      this.first ??= flight;
-      yield flight.view(at, there);
-      at = there;
+  async *#slice(slice: Slice): AsyncGenerator<Uint8Array, void, undefined> {
+    const { index, from, to } = slice;
+    let at = from;
+    let supply = await this.#supply(index);
+    if (!(supply instanceof Flight)) {
+      this.first ??= supply;
+      try {
+        for await (const piece of readExtent(supply, slice, POOL)) {
+          yield piece;
+          at += piece.length;
+        }
+      } catch (error) {
+        if (!hasCode(error, 'STORE_READ_FAILED')) throw error;
+        supply = this.#takeOff(index);
+      }
     }
-    this.#reader.count(flight.from ?? 'unknown', to - from, index > this.#counted ? 1 : 0);
+    if (supply instanceof Flight) {
+      this.#lookAhead(index);
+      while (at < to) {
+        const there = Math.min(to, await supply.beyond(at, this.#signal));
+        this.first ??= supply;
+        yield supply.view(at, there);
+        at = there;
+      }
+    }
+    this.#reader.count(supply.from ?? 'unknown', to - from, index > this.#counted ? 1 : 0);
     this.#counted = index;
   }
 
   /** Waits until a chunk's first bytes are there: by then it is known whether it can be verified. */
-  async #arrive(flight: Flight, index: number): Promise<void> {
+  async #arrive(index: number): Promise<void> {
+    const supply = await this.#supply(index);
+    if (!(supply instanceof Flight)) return;
     this.#lookAhead(index);
-    if (flight.filled === 0) await flight.beyond(0, this.#signal);
-    this.first ??= flight;
+    if (supply.filled === 0) await supply.beyond(0, this.#signal);
   }
 
-  #flight(index: number): Flight {
-    const flight = this.#flights.get(index) ?? this.#reader.flight(this.#ask, this.#facts, index, false);
+  /**
+   * Where a chunk's bytes come from: memory or a flight under way, else the stored chunk itself, else a new
+   * flight. What is to be hashed whole comes by flights alone.
+   */
+  async #supply(index: number): Promise<Flight | Extent> {
+    const known = this.#supplies.get(index) ?? this.#reader.ready(this.#facts, index);
+    const supply = known ?? (this.#pass ? undefined : await this.#reader.extent(this.#facts, index));
+    if (supply === undefined) return this.#takeOff(index);
+    this.#supplies.set(index, supply);
+    return supply;
+  }
+
+  #takeOff(index: number): Flight {
+    const flight = this.#reader.flight(this.#ask, this.#facts, index, false);
     if (flight === undefined) throw new Error(`no flight for chunk ${index}`);
-    this.#flights.set(index, flight);
+    this.#supplies.set(index, flight);
     return flight;
   }
 
@@ -147,10 +194,10 @@ class Transfer {
     if (this.#facts.rangeless) return;
     const last = Math.ceil(this.#span.end / this.#facts.chunkBytes) - 1;
     for (let ahead = index + 1; ahead <= Math.min(last, index + this.#window); ahead += 1) {
-      if (this.#flights.has(ahead)) continue;
+      if (this.#supplies.has(ahead)) continue;
       const flight = this.#reader.flight(this.#ask, this.#facts, ahead, true);
       if (flight === undefined) return;
-      this.#flights.set(ahead, flight);
+      this.#supplies.set(ahead, flight);
     }
     // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
     this.#window = Math.min(this.#reader.lookAhead, this.#window + 1);
@@ -158,13 +205,13 @@ class Transfer {
 
   async #verifyBefore(index: number): Promise<void> {
     for (; this.#unverified < index; this.#unverified += 1) {
-      const flight = this.#flight(this.#unverified);
-      if (flight.expected !== undefined || this.#pass !== undefined) {
-        const chunk = await flight.landed;
+      const supply = this.#supplies.get(this.#unverified);
+      if (supply instanceof Flight && (supply.expected !== undefined || this.#pass !== undefined)) {
+        const chunk = await supply.landed;
         if (this.#pass?.offer(this.#unverified, chunk) === false) await this.#mismatch();
       }
       // What reaches into the tail is read from once more.
-      if (this.#unverified - 1 < this.#tailFrom) this.#flights.delete(this.#unverified - 1);
+      if (this.#unverified - 1 < this.#tailFrom) this.#supplies.delete(this.#unverified - 1);
     }
   }
 

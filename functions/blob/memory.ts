@@ -36,6 +36,15 @@ export class MemoryStore implements ChunkStore {
     return this.peek(id);
   }
 
+  async extent(): Promise<undefined> {
+    return undefined;
+  }
+
+  /** True while a chunk of `bytes` fits without another having to go. */
+  hasRoom(bytes: number): boolean {
+    return this.#chunks.calculatedSize + bytes + ENTRY_OVERHEAD_BYTES <= this.#chunks.maxSize;
+  }
+
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
     const name = nameOf(id);
     this.#chunks.set(name, chunk);

@@ -13,7 +13,7 @@ import { Flight } from './flight.ts';
 import { addressKey } from './identity.ts';
 import { chunkPath } from './path.ts';
 import { Probe } from './probe.ts';
-import type { ChunkStore } from './store.ts';
+import type { ChunkStore, Extent } from './store.ts';
 import type { Upstream } from './upstream.ts';
 import { DigestPass } from './verify.ts';
 
@@ -102,18 +102,35 @@ export class BlobReader implements ChunkSource {
     return facts === undefined ? undefined : new Blob(this, ask, facts);
   }
 
-  flight(ask: Ask, facts: BlobFacts, index: number, ahead: boolean): Flight | undefined {
-    const id: ChunkId = { key: facts.key, chunkBytes: facts.chunkBytes, index };
-    const under = this.#flights.get(chunkPath(id));
-    if (under !== undefined) return under;
+  ready(facts: BlobFacts, index: number): Flight | undefined {
+    const id = idOf(facts, index);
     const hot = this.#parts.store.peek(id);
-    const flight = newFlight(id, facts);
-    if (hot !== undefined && fits(hot, flight)) {
-      flight.from = 'memory';
-      flight.land(hot);
-      return flight;
+    if (hot !== undefined) {
+      const flight = newFlight(id, facts);
+      if (fits(hot, flight)) {
+        flight.from = 'memory';
+        flight.land(hot);
+        return flight;
+      }
     }
+    return this.#flights.get(chunkPath(id));
+  }
+
+  async extent(facts: BlobFacts, index: number): Promise<Extent | undefined> {
+    const id = idOf(facts, index);
+    const extent = await this.#parts.store.extent(id).catch((cause: unknown) => {
+      this.#parts.events.failed('store_read_failed', { ...id, cause });
+      return undefined;
+    });
+    const { length, expected } = newFlight(id, facts);
+    return extent?.length === length && (expected ?? extent.sha256) === extent.sha256 ? extent : undefined;
+  }
+
+  flight(ask: Ask, facts: BlobFacts, index: number, ahead: boolean): Flight | undefined {
+    const ready = this.ready(facts, index);
+    if (ready !== undefined) return ready;
     if (ahead && this.#filling >= this.#parts.lookAhead.total) return undefined;
+    const flight = newFlight(idOf(facts, index), facts);
     this.#launch(flight, ask, facts);
     return flight;
   }
@@ -209,7 +226,7 @@ export class BlobReader implements ChunkSource {
   /** Lets the reply that told the facts go on as the flight of the chunk it brings. */
   #adopt(ask: Ask, facts: BlobFacts, opened: OpenReply): void {
     const index = opened.answer.kind === 'part' ? Math.floor(opened.answer.span.start / facts.chunkBytes) : 0;
-    const flight = newFlight({ key: facts.key, chunkBytes: facts.chunkBytes, index }, facts);
+    const flight = newFlight(idOf(facts, index), facts);
     if (this.#flights.has(chunkPath(flight.id))) opened.reply.body.discard();
     else this.#launch(flight, ask, facts, opened);
   }
@@ -285,6 +302,8 @@ export class BlobReader implements ChunkSource {
     this.#working.add(tracked);
   }
 }
+
+const idOf = ({ key, chunkBytes }: BlobFacts, index: number): ChunkId => ({ key, chunkBytes, index });
 
 function newFlight(id: ChunkId, facts: BlobFacts): Flight {
   const span: Span = chunkSpan(id.index, id.chunkBytes, facts.size);

@@ -1,6 +1,22 @@
 import type { BlobKey, Chunk, ChunkId } from './chunk.ts';
 import type { BlobFacts } from './facts.ts';
 
+/** A chunk in a store that was checked before, to be read in part. */
+export interface Extent {
+  /** The store's name. */
+  readonly from: string;
+  /** Bytes of the chunk. */
+  readonly length: number;
+  /** Hex. */
+  readonly sha256: string;
+  /**
+   * Fills `into`, which the caller owns, with the bytes from `offset` on.
+   *
+   * @throws P2PError STORE_READ_FAILED; `into` then holds anything.
+   */
+  read(offset: number, into: Uint8Array): Promise<void>;
+}
+
 /**
  * The port behind which chunks and facts are kept: memory, disk, a folder, or S3.
  * Every adapter passes `test/support/store-contract.ts`.
@@ -19,6 +35,12 @@ export interface ChunkStore {
    * @throws P2PError STORE_READ_FAILED when the store cannot tell.
    */
   read(id: ChunkId): Promise<Chunk | undefined>;
+
+  /**
+   * A chunk that can be served from where it is, without being loaded whole; `undefined` where `read` should be
+   * used: the chunk is not there, was not checked yet, or is better kept in memory.
+   */
+  extent(id: ChunkId): Promise<Extent | undefined>;
 
   /**
    * Keeps a chunk, whole or not at all; the store may drop it at any later time.

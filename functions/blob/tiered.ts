@@ -1,17 +1,19 @@
 import type { Chunk, ChunkId } from './chunk.ts';
 import type { BlobFacts } from './facts.ts';
-import type { ChunkStore } from './store.ts';
+import type { MemoryStore } from './memory.ts';
+import type { ChunkStore, Extent } from './store.ts';
 
 /**
- * A fast store before a durable one. A chunk found below is kept above too; a hit above is told below with
- * `touched`, so that what is hot in memory does not look cold on disk.
+ * Memory before a durable store. A chunk found below is kept in memory too while there is room, and is served
+ * from below when there is none: a long scan does not push out what is hot. A hit in memory is told below with
+ * `touched`, so that it does not look cold there.
  */
 export class TieredStore implements ChunkStore {
   readonly name: string;
-  readonly #fast: ChunkStore;
+  readonly #fast: MemoryStore;
   readonly #durable: ChunkStore & { touched?(id: ChunkId): void };
 
-  constructor(fast: ChunkStore, durable: ChunkStore & { touched?(id: ChunkId): void }) {
+  constructor(fast: MemoryStore, durable: ChunkStore & { touched?(id: ChunkId): void }) {
     this.#fast = fast;
     this.#durable = durable;
     this.name = durable.name;
@@ -29,6 +31,10 @@ export class TieredStore implements ChunkStore {
     const below = await this.#durable.read(id);
     if (below !== undefined) await this.#fast.write(id, below);
     return below;
+  }
+
+  async extent(id: ChunkId): Promise<Extent | undefined> {
+    return this.#fast.hasRoom(id.chunkBytes) ? undefined : this.#durable.extent(id);
   }
 
   async write(id: ChunkId, chunk: Chunk): Promise<void> {

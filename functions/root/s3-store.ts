@@ -113,6 +113,10 @@ export class S3Store implements ChunkStore {
       : this.#drop(id);
   }
 
+  async extent(): Promise<undefined> {
+    return undefined;
+  }
+
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
     await this.#put(chunkPath(id), chunk.bytes, chunk.sha256, 'application/octet-stream');
   }

@@ -3,7 +3,7 @@ import { firstSuccess } from '../blob/attempt.ts';
 import type { Reply, Upstream, UpstreamQuery } from '../blob/upstream.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { endToEnd, headerValue, PROXY_NAME } from '../protocol/headers.ts';
-import { relayBody } from './send-body.ts';
+import type { Outlet } from './outlet.ts';
 
 /**
  * Passes one request through, uncached: the reply's status, headers and body reach the client as they are.
@@ -14,13 +14,13 @@ export async function relay(
   upstream: Upstream,
   query: UpstreamQuery,
   response: ServerResponse,
-  signal: AbortSignal,
+  outlet: Outlet,
   maxBytes?: number,
 ): Promise<void> {
   const reply = await firstSuccess(
     upstream.sources(query.address),
     async (source) => {
-      const answer = await source.open(query, signal);
+      const answer = await source.open(query, outlet.signal);
       // A node of ours that failed says nothing about the origin, so the next is asked; an origin is believed.
       if (answer.status < 500 || source.kind === 'origin') return answer;
       answer.body.discard();
@@ -31,7 +31,7 @@ export async function relay(
   const length = query.method === 'HEAD' ? 0 : Number(headerValue(reply.headers, 'content-length') ?? 0);
   if (maxBytes !== undefined && length > maxBytes) reply.body.discard();
   checkReplyLength(length, maxBytes);
-  await relayReply(reply, query.method, response, signal);
+  await relayReply(reply, query.method, response, outlet);
 }
 
 /** @throws P2PError REPLY_TOO_LARGE when a body is more than the platform lets a reply be. */
@@ -45,12 +45,7 @@ export function checkReplyLength(length: number, maxBytes: number | undefined): 
 }
 
 /** Writes a reply to a client as it is, hop-by-hop headers left out. */
-export async function relayReply(
-  reply: Reply,
-  method: string,
-  response: ServerResponse,
-  signal: AbortSignal,
-) {
+export async function relayReply(reply: Reply, method: string, response: ServerResponse, outlet: Outlet) {
   const headers = endToEnd(reply.headers);
   const via = headerValue(headers, 'via');
   headers.via = via === undefined ? `1.1 ${PROXY_NAME}` : `${via}, 1.1 ${PROXY_NAME}`;
@@ -60,6 +55,7 @@ export async function relayReply(
     reply.body.discard();
     response.end();
   } else {
-    await relayBody(response, reply.body, signal);
+    await outlet.relay(reply.body);
+    response.end();
   }
 }

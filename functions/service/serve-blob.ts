@@ -17,10 +17,10 @@ import {
 } from '../protocol/headers.ts';
 import { parseRange, type RangeSpec, type Span } from '../protocol/range.ts';
 import type { Metrics } from './metrics.ts';
+import { Outlet } from './outlet.ts';
 import { evaluatePreconditions, rangeStands } from './preconditions.ts';
 import { checkReplyLength, relay } from './relay.ts';
 import { planReply, type ReplyPlan } from './reply-plan.ts';
-import { goneSignal, send } from './send-body.ts';
 
 /** What serving blobs takes. */
 export interface BlobServerParts {
@@ -81,23 +81,23 @@ export class BlobServer {
         headers: { Allow: 'GET, HEAD' },
       });
     }
-    const signal = goneSignal(response);
+    const outlet = new Outlet(response);
     try {
-      await this.#answer(asked, signal);
+      await this.#answer(asked, outlet);
     } catch (error) {
       // The blob changed or proved wrong before the client saw any of it: once more, from the start.
       const again = error instanceof P2PError && error.retry === 'restart' && !response.headersSent;
       if (!again) throw error;
-      await this.#answer(asked, signal);
+      await this.#answer(asked, outlet);
     }
   }
 
-  async #answer(asked: BlobRequest, signal: AbortSignal): Promise<void> {
+  async #answer(asked: BlobRequest, outlet: Outlet): Promise<void> {
     const { request } = asked;
     const startedMs = this.#parts.now();
     const specs = request.method === 'GET' ? parseRange(request.headers.range) : undefined;
     const blob = await this.#parts.reader.open(this.#ask(asked, specs));
-    if (blob === undefined) return this.#relay(asked, signal);
+    if (blob === undefined) return this.#relay(asked, outlet);
     const { facts } = blob;
     const verdict = evaluatePreconditions(request.headers, facts);
     if (verdict === 'failed') throw new P2PError('PRECONDITION_FAILED', 'the blob is another version');
@@ -111,7 +111,7 @@ export class BlobServer {
       return head(asked, plan.status, { ...local, ...plan.headers });
     }
     checkReplyLength(plan.length, this.#parts.maxReplyBytes);
-    await this.#stream(asked, blob, plan, startedMs, signal);
+    await this.#stream(asked, blob, plan, startedMs, outlet);
   }
 
   #ask({ request, address, chain }: BlobRequest, specs: readonly RangeSpec[] | undefined): Ask {
@@ -133,15 +133,15 @@ export class BlobServer {
     };
   }
 
-  async #stream(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number, signal: AbortSignal) {
+  async #stream(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number, outlet: Outlet) {
     const { response } = asked;
     for (const { preamble, span } of plan.parts) {
       let begun = false;
-      for await (const piece of blob.read(span, signal)) {
+      for await (const piece of blob.read(span, outlet.signal)) {
         if (!response.headersSent) this.#begin(asked, blob, plan, startedMs);
-        if (!begun && preamble !== '') await send(response, Buffer.from(preamble), signal);
+        if (!begun && preamble !== '') await outlet.send(Buffer.from(preamble));
         begun = true;
-        await send(response, piece, signal);
+        await outlet.send(piece);
       }
     }
     response.end(plan.trailer);
@@ -173,7 +173,7 @@ export class BlobServer {
     };
   }
 
-  async #relay({ request, response, address, chain }: BlobRequest, signal: AbortSignal): Promise<void> {
+  async #relay({ request, response, address, chain }: BlobRequest, outlet: Outlet): Promise<void> {
     const headers = {
       ...pick(request.headers, [...ALWAYS_FORWARDED, ...RELAYED]),
       ...(chain === undefined ? {} : { [AGENT_HEADER]: chain }),
@@ -183,7 +183,7 @@ export class BlobServer {
       this.#parts.upstream,
       { address, method, headers },
       response,
-      signal,
+      outlet,
       this.#parts.maxReplyBytes,
     );
   }

@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { endToEnd, headerValue, PROXY_NAME } from '../../functions/protocol/headers.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
 import type { OriginAccess } from '../../functions/service/origin-access.ts';
+import { Outlet } from '../../functions/service/outlet.ts';
 import { relayReply } from '../../functions/service/relay.ts';
-import { goneSignal } from '../../functions/service/send-body.ts';
 
 /** What passing requests through takes. */
 export interface PassParts {
@@ -31,10 +31,10 @@ export async function pass(
   const sent = { ...headers, host: url.host, via: via === undefined ? own : `${via}, ${own}` };
   const hasBody = 'content-length' in request.headers || 'transfer-encoding' in request.headers;
   const method = request.method ?? 'GET';
-  const signal = goneSignal(response);
+  const outlet = new Outlet(response);
   const reply = await http.request(
     { url: url.href, method, headers: sent, ...(hasBody ? { body: request } : {}) },
-    signal,
+    outlet.signal,
   );
-  await relayReply(reply, method, response, signal);
+  await relayReply(reply, method, response, outlet);
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
 import { chunkPath, factsPath, isCachePath, keyPath, LAYOUT } from '../path.ts';
-import type { ChunkStore } from '../store.ts';
+import type { ChunkStore, Extent } from '../store.ts';
 import { FolderStore, formatFacts, isDiskFull, TEMPORARY } from './folder.ts';
 import { type Found, Ledger } from './ledger.ts';
 import { SEAL_BYTES } from './seal.ts';
@@ -75,6 +75,12 @@ export class DiskStore implements ChunkStore {
     if (chunk === undefined) this.#lost(path);
     else await this.#used(path, chunk.bytes.length + SEAL_BYTES);
     return chunk;
+  }
+
+  async extent(id: ChunkId): Promise<Extent | undefined> {
+    const extent = await this.#folder.extent(id);
+    if (extent !== undefined) await this.#used(chunkPath(id), extent.length + SEAL_BYTES);
+    return extent;
   }
 
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
@@ -180,9 +186,14 @@ export class DiskStore implements ChunkStore {
     await this.#removeEvicted();
   }
 
+  /** Only the time of use: a changed time of writing would look like a changed file. */
   #setTime(path: string): void {
+    const file = join(this.#options.root, path);
     const seconds = this.#options.now() / 1000;
-    utimes(join(this.#options.root, path), seconds, seconds).catch(() => {});
+    stat(file)
+      .then(({ mtimeMs }) => utimes(file, seconds, mtimeMs / 1000))
+      // Gone meanwhile, or not ours to change: its recency is lost, nothing else.
+      .catch(() => {});
   }
 
   async #scan(): Promise<void> {

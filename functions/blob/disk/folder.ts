@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { mkdir, open, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
@@ -8,7 +8,8 @@ import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
 import { chunkPath, factsPath, keyPath, LAYOUT } from '../path.ts';
 import type { ChunkStore } from '../store.ts';
-import { openSealed, sealOf } from './seal.ts';
+import { FileExtent } from './file-extent.ts';
+import { openSealed, SEAL_BYTES, sealOf } from './seal.ts';
 
 /** Temporary files live beside what they become, so that a rename never crosses file systems. */
 export const TEMPORARY = `${LAYOUT}/.tmp`;
@@ -17,6 +18,9 @@ export const TEMPORARY = `${LAYOUT}/.tmp`;
 const CACHEDIR_TAG = `Signature: 8a477f597d28d172789f06886806bc55
 # Chunks of blobs that can be fetched again, kept by dadip2p. Safe to delete while it is stopped.
 `;
+
+// Files kept open for reading in part; far below the usual limit of 1,024 descriptors a process.
+const MOST_OPEN = 256;
 
 /**
  * One file a chunk in a folder, without a bound; several processes may share the folder. A file appears whole,
@@ -27,7 +31,11 @@ export class FolderStore implements ChunkStore {
   readonly #root: string;
   /** Path → the identity of the file whose bytes were checked; another file under the name is checked anew. */
   readonly #checked = new LRUCache<string, string>({ max: 200_000 });
-  readonly #writing = new Set<Promise<void>>();
+  readonly #open = new LRUCache<string, Promise<FileExtent | undefined>>({
+    max: MOST_OPEN,
+    dispose: (opening) => void opening.then((extent) => extent?.close()),
+  });
+  readonly #writing = new Set<Promise<unknown>>();
 
   private constructor(root: string, name: string) {
     this.#root = root;
@@ -63,10 +71,25 @@ export class FolderStore implements ChunkStore {
     return chunk;
   }
 
+  async extent(id: ChunkId): Promise<FileExtent | undefined> {
+    const path = chunkPath(id);
+    const opened = this.#open.get(path);
+    if (opened !== undefined) return opened;
+    const identity = this.#checked.get(path);
+    if (identity === undefined) return undefined;
+    const opening = this.#openExtent(path, identity);
+    this.#open.set(path, opening);
+    const extent = await opening;
+    if (extent === undefined) this.#forget(path);
+    return extent;
+  }
+
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
     const path = chunkPath(id);
-    this.#checked.delete(path);
-    await this.#place(path, [chunk.bytes, sealOf(id, chunk.bytes.length, chunk.sha256)]);
+    this.#forget(path);
+    const seal = sealOf(id, chunk.bytes.length, chunk.sha256);
+    // What was written from memory needs no second look while this process runs.
+    this.#checked.set(path, await this.#place(path, [chunk.bytes, seal]));
   }
 
   async readFacts(addressKey: string): Promise<BlobFacts | undefined> {
@@ -82,44 +105,74 @@ export class FolderStore implements ChunkStore {
   }
 
   async remove(key: string): Promise<void> {
-    await rm(join(this.#root, keyPath(key)), { recursive: true, force: true });
+    const folder = keyPath(key);
+    for (const path of [...this.#open.keys()]) if (path.startsWith(`${folder}/`)) this.#forget(path);
+    await rm(join(this.#root, folder), { recursive: true, force: true });
   }
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#writing);
+    this.#open.clear();
   }
 
   /** Removes one file, and its folder when that was the last; a missing one is fine. */
   async unlink(path: string): Promise<void> {
-    this.#checked.delete(path);
+    this.#forget(path);
     const file = join(this.#root, path);
     await unlink(file).catch(ignoreMissing);
     // Not empty, or gone already: either is as it should be.
     await rmdir(dirname(file)).catch(() => {});
   }
 
+  /** After a change under a name nothing known of the file before it holds. */
+  #forget(path: string): void {
+    this.#checked.delete(path);
+    this.#open.delete(path);
+  }
+
+  /** The file under a name, if it is still the one that was checked. */
+  async #openExtent(path: string, identity: string): Promise<FileExtent | undefined> {
+    const handle = await open(join(this.#root, path), READ_ONLY).catch(() => undefined);
+    if (handle === undefined) return undefined;
+    try {
+      const facts = await handle.stat();
+      if (identityOf(facts) === identity) {
+        const length = facts.size - SEAL_BYTES;
+        const sha256 = Buffer.alloc(32);
+        await handle.read(sha256, 0, sha256.length, length);
+        return new FileExtent(this.name, handle, length, sha256.toString('hex'));
+      }
+    } catch {
+      // Then it is read whole, and that says what is wrong.
+    }
+    await handle.close().catch(() => {});
+    return undefined;
+  }
+
   async #load(path: string): Promise<{ content: Buffer; identity: string } | undefined> {
     try {
-      await using handle = await open(join(this.#root, path), constants.O_RDONLY | constants.O_NOFOLLOW);
-      const { size, mtimeMs, ino } = await handle.stat();
+      await using handle = await open(join(this.#root, path), READ_ONLY);
+      const facts = await handle.stat();
+      const { size } = facts;
       const content = Buffer.allocUnsafeSlow(size);
       for (let at = 0; at < size; ) {
         const { bytesRead } = await handle.read(content, at, size - at, at);
         if (bytesRead === 0) break; // cut short meanwhile: the seal will not fit
         at += bytesRead;
       }
-      return { content, identity: `${ino} ${mtimeMs} ${size}` };
+      return { content, identity: identityOf(facts) };
     } catch (cause) {
       if (isMissing(cause)) return undefined;
       throw new P2PError('STORE_READ_FAILED', `cannot read ${path} in ${this.#root}`, { cause });
     }
   }
 
-  async #place(path: string, parts: Uint8Array[]): Promise<void> {
+  /** Resolves to the identity of the file that was placed. */
+  async #place(path: string, parts: Uint8Array[]): Promise<string> {
     const placing = this.#placeFile(path, parts);
     this.#writing.add(placing);
     try {
-      await placing;
+      return await placing;
     } catch (cause) {
       throw writeFailed(join(this.#root, path), cause);
     } finally {
@@ -127,34 +180,41 @@ export class FolderStore implements ChunkStore {
     }
   }
 
-  async #placeFile(path: string, parts: Uint8Array[]): Promise<void> {
+  async #placeFile(path: string, parts: Uint8Array[]): Promise<string> {
     const temporary = join(this.#root, TEMPORARY, randomUUID());
     const target = join(this.#root, path);
     // Folders are there more often than not, and may go at any time: so try first, make them when they are not.
     try {
-      await this.#writeAll(temporary, parts).catch(async (cause) => {
+      const identity = await this.#writeAll(temporary, parts).catch(async (cause) => {
         if (!isMissing(cause)) throw cause;
         await mkdir(dirname(temporary), { recursive: true });
-        await this.#writeAll(temporary, parts);
+        return this.#writeAll(temporary, parts);
       });
       await rename(temporary, target).catch(async (cause) => {
         if (!isMissing(cause)) throw cause;
         await mkdir(dirname(target), { recursive: true });
         await rename(temporary, target);
       });
+      return identity;
     } catch (cause) {
       await unlink(temporary).catch(() => {});
       throw cause;
     }
   }
 
-  async #writeAll(file: string, parts: Uint8Array[]): Promise<void> {
+  async #writeAll(file: string, parts: Uint8Array[]): Promise<string> {
     await using handle = await open(file, 'wx');
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     const { bytesWritten } = await handle.writev(parts);
     if (bytesWritten < length) throw Object.assign(new Error('short write'), { code: 'ENOSPC' });
+    return identityOf(await handle.stat());
   }
 }
+
+const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW;
+
+/** Changes whenever the file under a name is replaced or written to. */
+const identityOf = ({ ino, mtimeMs, size }: Stats): string => `${ino} ${mtimeMs} ${size}`;
 
 /** `<sha-256 of the JSON in hex>\n<JSON>`: facts that a crash tore do not read as others. */
 export function formatFacts(facts: BlobFacts): string {

@@ -1,0 +1,36 @@
+import type { FileHandle } from 'node:fs/promises';
+import { P2PError } from '../../protocol/errors.ts';
+import type { Extent } from '../store.ts';
+
+/** A chunk's file, open, whose bytes were checked before. */
+export class FileExtent implements Extent {
+  readonly from: string;
+  readonly length: number;
+  readonly sha256: string;
+  readonly #handle: FileHandle;
+
+  constructor(from: string, handle: FileHandle, length: number, sha256: string) {
+    this.from = from;
+    this.#handle = handle;
+    this.length = length;
+    this.sha256 = sha256;
+  }
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    try {
+      for (let filled = 0; filled < into.length; ) {
+        const { bytesRead } = await this.#handle.read(into, filled, into.length - filled, offset + filled);
+        if (bytesRead === 0) throw new Error('the file ends before the chunk does');
+        filled += bytesRead;
+      }
+    } catch (cause) {
+      throw new P2PError('STORE_READ_FAILED', `cannot read ${into.length} bytes of a chunk`, { cause });
+    }
+  }
+
+  /** Closes the file once reads under way have ended; later ones fail. */
+  async close(): Promise<void> {
+    // Nothing is lost by a close that fails: the file was only read.
+    await this.#handle.close().catch(() => {});
+  }
+}

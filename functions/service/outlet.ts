@@ -1,0 +1,53 @@
+import type { ServerResponse } from 'node:http';
+import type { ReplyBody } from '../blob/upstream.ts';
+import { P2PError } from '../protocol/errors.ts';
+
+/** The body of one reply on its way to a client: pieces in order, at the client's speed, and word when it leaves. */
+export class Outlet {
+  readonly #response: ServerResponse;
+  readonly #gone = new AbortController();
+  #fail: ((error: unknown) => void) | undefined;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+    response.once('close', () => {
+      if (response.writableFinished) return;
+      const error = new P2PError('CLIENT_GONE', 'the client closed the connection');
+      this.#gone.abort(error);
+      this.#fail?.(error);
+    });
+  }
+
+  /** Aborts when the client goes before its reply is whole. */
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  /**
+   * Writes one piece; resolves when the kernel has taken all of it, so that the buffer may be used again.
+   *
+   * @throws P2PError CLIENT_GONE; the buffer may then still be looked at.
+   */
+  send(piece: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#gone.signal.aborted) return reject(this.#gone.signal.reason);
+      this.#fail = reject;
+      this.#response.write(piece, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  /** Streams the body of an upstream's reply, as fast as the client takes it. */
+  relay(body: ReplyBody): Promise<void> {
+    return body.read((piece) => {
+      this.#gone.signal.throwIfAborted();
+      return this.#response.write(piece) ? undefined : this.#drained();
+    });
+  }
+
+  #drained(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#fail = reject;
+      this.#response.once('drain', resolve);
+    });
+  }
+}
