@@ -212,7 +212,10 @@ export class BlobReader implements ChunkSource {
   }
 
   async #probeFor(name: string, ask: Ask, stale: BlobFacts | undefined): Promise<BlobFacts | undefined> {
-    const found = await this.#probe.ask({ ...ask, headers: this.#headers(ask, name) }, stale);
+    const headers = this.#headers(ask, name);
+    // What the asker doubts, the nodes above must not vouch for out of their caches.
+    const doubting = ask.doubtful ? { ...headers, 'cache-control': 'no-cache' } : headers;
+    const found = await this.#probe.ask({ ...ask, headers: doubting }, stale);
     if (found === undefined) {
       this.#catalog.markUncacheable(name);
       return undefined;
@@ -284,7 +287,7 @@ export class BlobReader implements ChunkSource {
     if (hasCode(error, 'ORIGIN_CHANGED')) {
       this.#parts.events.failed('origin_changed', { key: facts.key, error: error.message });
       await this.#catalog.forget(addressKey(ask.address), facts.key);
-    } else if (hasCode(error, 'DIGEST_MISMATCH')) {
+    } else if (hasCode(error, 'DIGEST_MISMATCH') || isDisowned(facts, error)) {
       await this.quarantine(ask.address, facts);
     } else if (hasCode(error, 'CHUNK_CORRUPT')) {
       this.#parts.events.failed('chunk_corrupt', { ...flight.id, from: flight.from });
@@ -304,6 +307,10 @@ export class BlobReader implements ChunkSource {
 }
 
 const idOf = ({ key, chunkBytes }: BlobFacts, index: number): ChunkId => ({ key, chunkBytes, index });
+
+/** True when every source has another blob than the facts of a digest, which nothing proved so far, say. */
+const isDisowned = (facts: BlobFacts, error: unknown): boolean =>
+  hasCode(error, 'UPSTREAM_MISMATCHED') && facts.digest !== undefined && facts.sealed === undefined;
 
 function newFlight(id: ChunkId, facts: BlobFacts): Flight {
   const span: Span = chunkSpan(id.index, id.chunkBytes, facts.size);
