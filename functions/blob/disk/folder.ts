@@ -35,7 +35,7 @@ export class FolderStore implements ChunkStore {
     max: MOST_OPEN,
     dispose: (opening) => void opening.then((extent) => extent?.close()),
   });
-  readonly #writing = new Set<Promise<unknown>>();
+  readonly #writing = new Set<Promise<void>>();
 
   private constructor(root: string, name: string) {
     this.#root = root;
@@ -88,8 +88,7 @@ export class FolderStore implements ChunkStore {
     const path = chunkPath(id);
     this.#forget(path);
     const seal = sealOf(id, chunk.bytes.length, chunk.sha256);
-    // What was written from memory needs no second look while this process runs.
-    this.#checked.set(path, await this.#place(path, [chunk.bytes, seal]));
+    await this.#place(path, [chunk.bytes, seal]);
   }
 
   async readFacts(addressKey: string): Promise<BlobFacts | undefined> {
@@ -167,12 +166,11 @@ export class FolderStore implements ChunkStore {
     }
   }
 
-  /** Resolves to the identity of the file that was placed. */
-  async #place(path: string, parts: Uint8Array[]): Promise<string> {
+  async #place(path: string, parts: Uint8Array[]): Promise<void> {
     const placing = this.#placeFile(path, parts);
     this.#writing.add(placing);
     try {
-      return await placing;
+      await placing;
     } catch (cause) {
       throw writeFailed(join(this.#root, path), cause);
     } finally {
@@ -180,34 +178,32 @@ export class FolderStore implements ChunkStore {
     }
   }
 
-  async #placeFile(path: string, parts: Uint8Array[]): Promise<string> {
+  async #placeFile(path: string, parts: Uint8Array[]): Promise<void> {
     const temporary = join(this.#root, TEMPORARY, randomUUID());
     const target = join(this.#root, path);
     // Folders are there more often than not, and may go at any time: so try first, make them when they are not.
     try {
-      const identity = await this.#writeAll(temporary, parts).catch(async (cause) => {
+      await this.#writeAll(temporary, parts).catch(async (cause) => {
         if (!isMissing(cause)) throw cause;
         await mkdir(dirname(temporary), { recursive: true });
-        return this.#writeAll(temporary, parts);
+        await this.#writeAll(temporary, parts);
       });
       await rename(temporary, target).catch(async (cause) => {
         if (!isMissing(cause)) throw cause;
         await mkdir(dirname(target), { recursive: true });
         await rename(temporary, target);
       });
-      return identity;
     } catch (cause) {
       await unlink(temporary).catch(() => {});
       throw cause;
     }
   }
 
-  async #writeAll(file: string, parts: Uint8Array[]): Promise<string> {
+  async #writeAll(file: string, parts: Uint8Array[]): Promise<void> {
     await using handle = await open(file, 'wx');
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     const { bytesWritten } = await handle.writev(parts);
     if (bytesWritten < length) throw Object.assign(new Error('short write'), { code: 'ENOSPC' });
-    return identityOf(await handle.stat());
   }
 }
 

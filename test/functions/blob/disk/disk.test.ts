@@ -351,7 +351,7 @@ test('sets the time of a used file seldom, so that recency outlives the process'
   let nowMs = Date.parse('2030-01-01T00:00:00Z');
   const store = await open(dir.path, { now: () => nowMs });
   await store.write(idOf(), chunkOf(10, 'recent'));
-  const timeOf = async () => (await stat(join(dir.path, chunkPath(idOf())))).mtimeMs;
+  const timeOf = async () => (await stat(join(dir.path, chunkPath(idOf())))).atimeMs;
   const written = await timeOf();
   nowMs += 60_000;
   await store.read(idOf());
