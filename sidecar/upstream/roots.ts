@@ -60,7 +60,7 @@ export class RootsUpstream implements Upstream {
   }
 }
 
-/** The reply, with its end told to the breaker: a root that always breaks off half-way is no good either. */
+/** The reply, with its end told to the breaker. */
 function watched(reply: Reply, breaker: Breaker): Reply {
   const { body } = reply;
   return {
@@ -80,11 +80,11 @@ function watched(reply: Reply, breaker: Breaker): Reply {
   };
 }
 
-// What the sink threw, or a client that left, says nothing of the root.
+// What the sink threw, or a client that left, says nothing of the root. Nor does a transfer that broke: after the
+// head a root can tell a bad blob or a failing origin in no other way, and other blobs would suffer for it.
 const isFailure = (error: unknown): boolean =>
   error instanceof P2PError &&
   (error.code === 'UPSTREAM_UNREACHABLE' ||
-    error.code === 'UPSTREAM_TIMEOUT' ||
-    error.code === 'UPSTREAM_TRUNCATED');
+    error.code === 'UPSTREAM_TIMEOUT');
 
 const rank = (root: string, key: string): string => createHash('md5').update(`${root} ${key}`).digest('hex');
