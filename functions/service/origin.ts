@@ -58,7 +58,7 @@ export class OriginUpstream implements Upstream {
 
   /**
    * One request to the origin, redirects followed. Every hop is judged by address, the first also by the list;
-   * credentials are dropped when the host changes.
+   * credentials are dropped when the host, port or scheme changes.
    */
   async #open({ address, method, headers }: UpstreamQuery, signal: AbortSignal): Promise<Reply> {
     let url = new URL(address.url);
@@ -74,7 +74,7 @@ export class OriginUpstream implements Upstream {
         throw new P2PError('UPSTREAM_FAILED', `the origin redirects to "${redact(location)}"`);
       }
       this.#parts.access.checkAddress(next);
-      if (next.host !== url.host) {
+      if (next.origin !== url.origin) {
         const { authorization: _, ...others } = sent;
         sent = others;
       }

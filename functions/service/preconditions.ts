@@ -28,7 +28,8 @@ function listsStrongly(list: string, etag: string | undefined): boolean {
   if (list.trim() === '*') return true;
   if (etag === undefined || etag.startsWith('W/')) return false;
   // A tag may hold commas: it ends at its quote (RFC 9110 §8.8.3). Weak ones compare as `W/"…"`, so never.
-  return (list.match(/(?:W\/)?"[^"]*"/g) ?? []).includes(etag);
+  const listed: readonly string[] = list.match(/(?:W\/)?"[^"]*"/g) ?? [];
+  return listed.includes(etag);
 }
 
 function isAfter(lastModified: string | undefined, limit: string | undefined): boolean {
