@@ -34,6 +34,8 @@ export interface ReaderParts {
 const MAX_KEEPING = 32;
 // After a digest mismatch the nodes above are asked not to answer from their caches for this long.
 const SUSPECT_MS = 60_000;
+// A doubted blob is read through for all its chunks' askers together, yet again when a bad chunk has come back.
+const RECHECK_EVERY_MS = 2_000;
 
 /**
  * Reads blobs out of a store, and out of an upstream what the store lacks. Root and agent are this engine with
@@ -51,7 +53,7 @@ export class BlobReader implements ChunkSource {
   readonly #flights = new Map<string, Flight>();
   readonly #passes = new Map<string, { readonly pass: DigestPass; readers: number }>();
   readonly #suspects = new LRUCache<string, true>({ max: 1000, ttl: SUSPECT_MS });
-  readonly #rechecked = new LRUCache<string, Promise<void>>({ max: 1000, ttl: SUSPECT_MS });
+  readonly #rechecked = new LRUCache<string, Promise<void>>({ max: 1000, ttl: RECHECK_EVERY_MS });
   /** Flights and writes under way. */
   readonly #working = new Set<Promise<void>>();
   readonly #keeping = new Set<Promise<void>>();
@@ -190,7 +192,7 @@ export class BlobReader implements ChunkSource {
     return ask.doubtful || origin !== ask.address.origin;
   }
 
-  /** Reads a whole blob that is not proven yet, so that what does not match its digest is dropped. Once a minute. */
+  /** Reads a whole blob that is not proven yet, so that what does not match its digest is dropped. Every two seconds at most. */
   #recheck(name: string, ask: Ask, facts: BlobFacts): Promise<void> {
     const checking = this.#rechecked.get(name) ?? this.#readThrough(new Blob(this, ask, facts));
     this.#rechecked.set(name, checking);
