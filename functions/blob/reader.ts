@@ -194,7 +194,9 @@ export class BlobReader implements ChunkSource {
 
   /** Reads a whole blob that is not proven yet, so that what does not match its digest is dropped. Every two seconds at most. */
   #recheck(name: string, ask: Ask, facts: BlobFacts): Promise<void> {
-    const checking = this.#rechecked.get(name) ?? this.#readThrough(new Blob(this, ask, facts));
+    const running = this.#rechecked.get(name);
+    if (running !== undefined) return running;
+    const checking = this.#readThrough(new Blob(this, ask, facts));
     this.#rechecked.set(name, checking);
     return checking;
   }
