@@ -234,7 +234,10 @@ test('a size that was a lie breaks the transfer, and is not believed for long', 
   for (const url of urls) {
     origin.faults.push({ contentRange: `bytes 0-${CHUNK - 1}/${SIZE + 1}` });
     const lied = await get(through(pair.agent, url));
-    assert.ok(lied.status !== 200 || !lied.complete || lied.digest === sha256(bytes), 'it does not look whole');
+    assert.ok(
+      lied.status !== 200 || !lied.complete || lied.digest === sha256(bytes),
+      'it does not look whole',
+    );
     // One read more may break, where the agent finds out that the root has learned better.
     await get(through(pair.agent, url));
     const answer = await get(through(pair.agent, url));
