@@ -14,8 +14,6 @@ export interface BlobFacts {
   readonly chunkBytes: number;
   /** The digest that the address promises; absent when it names none. */
   readonly digest?: Digest;
-  /** Who told these facts, `scheme://host:port`: until a digest is proven, it vouches for its own clients only. */
-  readonly origin: string;
   /** Validators as the origin sent them. */
   readonly etag?: string;
   readonly lastModified?: string;
@@ -24,8 +22,8 @@ export interface BlobFacts {
   /** When the origin last vouched for this, milliseconds since the epoch. */
   readonly confirmedAtMs: number;
   /**
-   * Until when this holds without asking (RFC 9111 §4.2), milliseconds since the epoch; absent when the address
-   * has a digest, for that never changes.
+   * Until when this holds without asking (RFC 9111 §4.2), milliseconds since the epoch; absent for a digest that
+   * is proven, for that never changes.
    */
   readonly freshUntilMs?: number;
   /** True when the origin answers ranged requests with the whole blob. */
@@ -33,6 +31,11 @@ export interface BlobFacts {
   /** The sha-256 of every chunk, hex, once the whole blob has matched its digest. */
   readonly sealed?: readonly string[];
 }
+
+// A tenth of the age of a reply that says nothing of freshness (RFC 9111 §4.2.2) may be months: an origin that
+// was put there yesterday and changes today would be served old for as long.
+const MAX_HEURISTIC_SECONDS = 3600;
+const EXPLICIT_LIFETIME = /(?:^|[\s,])(?:(?:s-maxage|max-age)\s*=|immutable)/i;
 
 // Not repeated to the next client: framing that each reply has of its own, and what was meant for one client.
 const NOT_REPEATED =
@@ -47,7 +50,8 @@ export interface Sighting {
 
 /**
  * The facts that a reply shows, or `undefined` when it may not be cached: nothing tells its versions apart,
- * Cache-Control forbids it, it varies by more than the encoding, or it came encoded although asked plain.
+ * Cache-Control forbids it, it varies by more than the encoding, or it came encoded although asked plain. A page
+ * of HTML in place of what a digest names is somebody's error page, and passed on as that.
  */
 export function learnFacts(
   address: Address,
@@ -59,16 +63,15 @@ export function learnFacts(
   const lastModified = headerValue(seen.headers, 'last-modified');
   const key = blobKey(address, seen.size, etag, lastModified);
   if (key === undefined || isEncoded(seen.headers) || varies(seen.headers)) return undefined;
+  if (address.digest !== undefined && isPage(seen.headers)) return undefined;
   const policy = policyOf(address, seen.headers);
   if (!policy.storable()) return undefined;
   return {
     key,
-    origin: address.origin,
     size: seen.size,
     chunkBytes,
-    ...(address.digest === undefined
-      ? { freshUntilMs: freshUntil(policy, nowMs) }
-      : { digest: address.digest }),
+    ...(address.digest === undefined ? {} : { digest: address.digest }),
+    freshUntilMs: freshUntil(address, policy, seen.headers, nowMs),
     ...(etag === undefined ? {} : { etag }),
     ...(lastModified === undefined ? {} : { lastModified }),
     headers: repeatable(seen.headers),
@@ -91,7 +94,7 @@ export function confirmFacts(
   return {
     ...facts,
     headers: repeatable(merged),
-    freshUntilMs: freshUntil(policyOf(address, merged), nowMs),
+    freshUntilMs: freshUntil(address, policyOf(address, merged), merged, nowMs),
     confirmedAtMs: nowMs - ageOf(headers) * 1000,
   };
 }
@@ -117,8 +120,12 @@ function policyOf(address: Address, headers: HeaderLines): CachePolicy {
 }
 
 /** Not `timeToLive`: that counts the time in which stale replies may be served, which is not for this to decide. */
-const freshUntil = (policy: CachePolicy, nowMs: number): number =>
-  nowMs + Math.max(0, policy.maxAge() - policy.age()) * 1000;
+function freshUntil(policy: CachePolicy, headers: HeaderLines, nowMs: number): number {
+  const isExplicit =
+    'expires' in headers || EXPLICIT_LIFETIME.test(headerValue(headers, 'cache-control') ?? '');
+  const lifetime = isExplicit ? policy.maxAge() : Math.min(MAX_HEURISTIC_SECONDS, policy.maxAge());
+  return nowMs + Math.max(0, lifetime - policy.age()) * 1000;
+}
 
 function repeatable(headers: HeaderLines): HeaderLines {
   const kept: HeaderLines = {};
@@ -132,6 +139,9 @@ function ageOf(headers: HeaderLines): number {
   const age = Number(headerValue(headers, 'age') ?? 0);
   return Number.isFinite(age) ? Math.max(0, age) : 0;
 }
+
+const isPage = (headers: HeaderLines): boolean =>
+  /^text\/html\b/i.test(headerValue(headers, 'content-type') ?? '');
 
 function isEncoded(headers: HeaderLines): boolean {
   const encoding = headerValue(headers, 'content-encoding');

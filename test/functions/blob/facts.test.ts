@@ -1,0 +1,41 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type BlobFacts, confirmFacts, isFresh, learnFacts } from '../../../functions/blob/facts.ts';
+import { parseAddress } from '../../../functions/protocol/address.ts';
+import type { HeaderLines } from '../../../functions/protocol/errors.ts';
+
+const test = suite('functions/blob/facts');
+
+const ADDRESS = parseAddress('https://origin.test/file');
+const CHUNK_BYTES = 64 * 1024;
+const HOUR_MS = 3_600_000;
+const OLD = 'Wed, 01 Jan 2020 00:00:00 GMT';
+
+const learn = (headers: HeaderLines, nowMs: number): BlobFacts | undefined =>
+  learnFacts(ADDRESS, { size: 10, headers, rangeless: false }, CHUNK_BYTES, nowMs);
+
+test('asks again within the hour where the origin says nothing of freshness', () => {
+  // Broke: a tenth of its age was fresh, so that a file of 2020 was served old for months after it changed.
+  const nowMs = Date.now();
+  const facts = learn({ 'last-modified': OLD, etag: '"a"' }, nowMs);
+  assert.ok(facts !== undefined && isFresh(facts, nowMs + HOUR_MS / 2));
+  assert.not(isFresh(facts, nowMs + HOUR_MS + 1));
+  const confirmed = confirmFacts(facts, ADDRESS, { 'last-modified': OLD }, nowMs + 2 * HOUR_MS);
+  assert.ok(isFresh(confirmed, nowMs + 2.5 * HOUR_MS));
+  assert.not(isFresh(confirmed, nowMs + 3 * HOUR_MS + 1));
+});
+
+for (const said of [
+  { 'cache-control': 'public, max-age=86400' },
+  { 'cache-control': 'max-age=1,s-maxage=86400' },
+  { 'cache-control': 'immutable' },
+  { expires: new Date(Date.now() + 24 * HOUR_MS).toUTCString() },
+]) {
+  test(`keeps to the lifetime in ${JSON.stringify(said)}`, () => {
+    const nowMs = Date.now();
+    const facts = learn({ 'last-modified': OLD, ...said }, nowMs);
+    assert.ok(facts !== undefined && isFresh(facts, nowMs + 23 * HOUR_MS));
+  });
+}
+
+test.run();
