@@ -125,7 +125,7 @@ class Transfer {
       // The chunk before this one has had a chunk's time to be hashed: verifying it now waits for nothing.
       await this.#verifyBefore(slice.index);
     }
-    const tail = planRead({ start: held, end }, this.#facts.chunkBytes);
+    const tail = [...planRead({ start: held, end }, this.#facts.chunkBytes)];
     this.#tailFrom = tail[0]?.index ?? this.#tailFrom;
     for (const { index } of tail) await this.#arrive(index);
     await this.#verifyBefore((tail.at(-1)?.index ?? -1) + 1);

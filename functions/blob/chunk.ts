@@ -32,17 +32,15 @@ export interface Slice {
   readonly to: number;
 }
 
-/** The slices that cover a span, in order. */
-export function planRead(span: Span, chunkBytes: number): Slice[] {
-  const plan: Slice[] = [];
+/** The slices that cover a span, in order; made as they are asked for, since a span may be petabytes. */
+export function* planRead(span: Span, chunkBytes: number): Generator<Slice, void, undefined> {
   for (let at = span.start; at < span.end; ) {
     const index = Math.floor(at / chunkBytes);
     const base = index * chunkBytes;
     const to = Math.min(span.end - base, chunkBytes);
-    plan.push({ index, from: at - base, to });
+    yield { index, from: at - base, to };
     at = base + to;
   }
-  return plan;
 }
 
 /** The bytes of the blob that chunk `index` holds; the last chunk ends with the blob. */

@@ -3,8 +3,9 @@ import type { Address } from '../protocol/address.ts';
 import type { Digest } from '../protocol/digest.ts';
 import type { HeaderLines } from '../protocol/errors.ts';
 import { endToEnd, headerValue } from '../protocol/headers.ts';
-import type { BlobKey } from './chunk.ts';
+import { type BlobKey, countChunks } from './chunk.ts';
 import { blobKey } from './identity.ts';
+import { MAX_CHUNKS } from './path.ts';
 
 /** What is known of the blob behind an address: enough to answer without asking anyone, for as long as it is fresh. */
 export interface BlobFacts {
@@ -59,6 +60,7 @@ export function learnFacts(
   chunkBytes: number,
   nowMs: number,
 ): BlobFacts | undefined {
+  if (!Number.isSafeInteger(seen.size) || countChunks(seen.size, chunkBytes) > MAX_CHUNKS) return undefined;
   const etag = headerValue(seen.headers, 'etag');
   const lastModified = headerValue(seen.headers, 'last-modified');
   const key = blobKey(address, seen.size, etag, lastModified);

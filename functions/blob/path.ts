@@ -11,6 +11,9 @@ import type { BlobKey, ChunkId } from './chunk.ts';
  */
 export const LAYOUT = 'v1';
 
+/** The most chunks of one blob: what ten digits can number. */
+export const MAX_CHUNKS = 10 ** 10;
+
 const NAME = /^v1\/[0-9a-f]{2}\/(sha256-[0-9a-f]{64}|[0-9a-f]{64})\/(?:(\d{1,10})\/(\d{1,10})|blob\.json)$/;
 
 /** The folder of everything kept under a key, without a trailing slash. */

@@ -38,4 +38,13 @@ for (const said of [
   });
 }
 
+test('caches nothing that claims more bytes than its chunks can be numbered', () => {
+  // Broke: a reply that said `bytes 0-65535/1125899906842624` made a plan of 17 billion slices.
+  const sized = (size: number) =>
+    learnFacts(ADDRESS, { size, headers: { etag: '"a"' }, rangeless: false }, CHUNK_BYTES, 0);
+  assert.ok(sized(CHUNK_BYTES * 10 ** 10));
+  assert.is(sized(CHUNK_BYTES * 10 ** 10 + 1), undefined);
+  assert.is(sized(2 ** 60), undefined);
+});
+
 test.run();
