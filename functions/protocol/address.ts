@@ -95,8 +95,20 @@ export function parsePrefixTarget(target: string, apiKey: string): Address {
   return parseAddress(target.slice(prefix.length).replace(/^(https?):\/{1,2}(?=[^/])/i, '$1://'));
 }
 
-/** A URL fit for logs and messages: its query, which may hold signatures, is left out. */
+/** A URL fit for logs and messages: its query, which may hold signatures, and its user are left out. */
 export function redact(url: string): string {
   const query = url.indexOf('?');
-  return (query === -1 ? url : `${url.slice(0, query)}?…`).replace(/\/\/[^/]*@/, '//…@');
+  const shown = query === -1 ? url : `${url.slice(0, query)}?…`;
+  return shown.replace(/[^/\\]+/g, (segment, at: number) => {
+    const userEnd = segment.lastIndexOf('@');
+    if (userEnd === -1) return segment;
+    const scheme = /^https?:/i.exec(segment)?.[0] ?? '';
+    const isAuthority =
+      scheme !== '' || at === 0 || AUTHORITY_FOLLOWS.test(shown.slice(Math.max(0, at - 7), at));
+    return isAuthority ? `${scheme}…${segment.slice(userEnd)}` : segment;
+  });
 }
+
+// To whoever reads the URL a user may follow any number of slashes, whichever way they lean (WHATWG URL, "special
+// authority ignore slashes state"), or no scheme at all, as in CONNECT.
+const AUTHORITY_FOLLOWS = /(?:https?:[/\\]|[/\\]{2})$/i;
