@@ -39,13 +39,16 @@ export function parseRange(header: string | undefined): RangeSpec[] | undefined 
 }
 
 function parseSpec(text: string): RangeSpec | undefined {
-  const match = /^(\d{0,16})\s*-\s*(\d{0,16})$/.exec(text);
+  const match = /^(\d*)\s*-\s*(\d*)$/.exec(text);
   if (match === null) return undefined;
   const [, first = '', last = ''] = match;
-  if (first === '') return last === '' ? undefined : { suffix: Number(last) };
-  if (last === '') return { first: Number(first), last: undefined };
-  return Number(last) < Number(first) ? undefined : { first: Number(first), last: Number(last) };
+  if (first === '') return last === '' ? undefined : { suffix: offset(last) };
+  if (last === '') return { first: offset(first), last: undefined };
+  return Number(last) < Number(first) ? undefined : { first: offset(first), last: offset(last) };
 }
+
+// "To the end" is written by some as the largest 64-bit number; no blob reaches beyond what is exact here.
+const offset = (digits: string): number => Math.min(Number(digits), Number.MAX_SAFE_INTEGER);
 
 /**
  * What the ranges mean for a blob of `size` bytes, in the order asked; ranges beyond the end are dropped.
