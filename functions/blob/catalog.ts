@@ -15,6 +15,9 @@ export class Catalog {
   readonly #facts = new LRUCache<string, BlobFacts>({ max: MAX_FACTS });
   readonly #uncacheable = new LRUCache<string, true>({ max: MAX_FACTS, ttl: UNCACHEABLE_MS });
 
+  /** Keys of blobs that were dropped; facts that the store still has of them count for nothing. */
+  readonly #dropped = new LRUCache<string, true>({ max: 1000 });
+
   constructor(store: ChunkStore, events: ReaderEvents) {
     this.#store = store;
     this.#events = events;
@@ -31,22 +34,30 @@ export class Catalog {
     // Whoever learned them while the store was read knows better.
     const learned = this.#facts.get(addressKey);
     if (learned !== undefined) return learned;
-    if (kept !== undefined) this.#facts.set(addressKey, kept);
+    if (kept === undefined || this.#dropped.has(kept.key)) return undefined;
+    this.#facts.set(addressKey, kept);
     return kept;
   }
 
   /** Keeps facts; in memory at once, in the store when the promise settles, which it does even on failure. */
   async remember(addressKey: string, facts: BlobFacts): Promise<void> {
     this.#facts.set(addressKey, facts);
+    this.#dropped.delete(facts.key);
     await this.#store.writeFacts(addressKey, facts).catch((cause: unknown) => {
       this.#events.failed('store_write_failed', { addressKey, cause });
     });
   }
 
-  /** Forgets an address and removes what the store keeps under the keys. */
-  async forget(addressKey: string, key: string): Promise<void> {
-    this.#facts.delete(addressKey);
-    for (const name of new Set([addressKey, key])) {
+  /**
+   * Forgets the facts of these addresses, where they are still of the blob `key`, and removes its chunks. What
+   * was forgotten is not found any more from now on, even while the store is still at work.
+   */
+  async forget(addressKeys: readonly string[], key: string): Promise<void> {
+    this.#dropped.set(key, true);
+    // By now they may be the facts of another version, learnt since.
+    const stale = addressKeys.filter((name) => (this.#facts.get(name)?.key ?? key) === key);
+    for (const name of stale) this.#facts.delete(name);
+    for (const name of [key, ...stale]) {
       await this.#store.remove(name).catch((cause: unknown) => {
         this.#events.failed('store_write_failed', { key: name, cause });
       });

@@ -121,8 +121,12 @@ function policyOf(address: Address, headers: HeaderLines): CachePolicy {
   );
 }
 
+// How long an origin's word on a digest is believed before the blob has been hashed whole.
+const CLAIM_MS = 60_000;
+
 /** Not `timeToLive`: that counts the time in which stale replies may be served, which is not for this to decide. */
-function freshUntil(policy: CachePolicy, headers: HeaderLines, nowMs: number): number {
+function freshUntil(address: Address, policy: CachePolicy, headers: HeaderLines, nowMs: number): number {
+  if (address.digest !== undefined) return nowMs + CLAIM_MS;
   const isExplicit =
     'expires' in headers || EXPLICIT_LIFETIME.test(headerValue(headers, 'cache-control') ?? '');
   const lifetime = isExplicit ? policy.maxAge() : Math.min(MAX_HEURISTIC_SECONDS, policy.maxAge());

@@ -179,8 +179,10 @@ function expectSameVersion({ address, facts }: FillOrder, { source, reply, answe
   const size = answer.kind === 'part' || answer.kind === 'whole' ? answer.size : undefined;
   const etag = headerValue(reply.headers, 'etag');
   const lastModified = headerValue(reply.headers, 'last-modified');
-  if (size !== undefined && blobKey(address, size, etag, lastModified) === facts.key && size === facts.size)
-    return;
+  // A digest has one size and no versions; whoever serves it may name them as it likes.
+  const sameVersion =
+    facts.digest !== undefined || blobKey(address, facts.size, etag, lastModified) === facts.key;
+  if (size === facts.size && sameVersion) return;
   // What a digest names cannot change, so this source is wrong; anything else has changed at the origin.
   const code = facts.digest !== undefined ? 'UPSTREAM_MISMATCHED' : 'ORIGIN_CHANGED';
   throw new P2PError(code, `${source.name} has ${size ?? 'an unknown number of'} bytes of another version`);

@@ -13,6 +13,8 @@ export class Flight {
   from: string | undefined;
   /** sha-256 in hex that the chunk must have, when that is known before it is whole. */
   expected: string | undefined;
+  /** True when what it belongs to was dropped meanwhile: it serves who is on it, and is not kept. */
+  isDisowned = false;
   /** sha-256 in hex that the landed chunk has. */
   sha256: string | undefined;
   /** Bytes of the chunk that are there, from its start. */

@@ -4,12 +4,22 @@ import type { BlobKey } from './chunk.ts';
 
 const sha256Text = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** Where the facts of an address are kept: its digest, else the hash of its identity. */
+/** Where the facts that are proven, or that need no proof, are kept: the digest, else the hash of the identity. */
 export const addressKey = (address: Address): string => address.digest ?? sha256Text(address.identity);
 
 /**
- * Names the version of a blob that these validators tell apart: a digest needs none, else a strong ETag, else
- * Last-Modified with the size (RFC 9110 §8.8). `undefined` when nothing tells versions apart: do not cache.
+ * Where the facts that one origin tells are kept. What an origin says of a digest is a claim until the whole
+ * blob has been hashed: it is kept by digest and origin, so that no origin speaks for the clients of another.
+ */
+export const claimKey = (address: Address): string =>
+  address.digest === undefined
+    ? addressKey(address)
+    : sha256Text(`claim\n${address.digest} ${address.origin}`);
+
+/**
+ * Names the chunks of the version of a blob that these validators tell apart: for a digest by claim and size,
+ * else by a strong ETag, else by Last-Modified with the size (RFC 9110 §8.8). `undefined` when nothing tells
+ * versions apart: do not cache.
  */
 export function blobKey(
   address: Address,
@@ -17,9 +27,10 @@ export function blobKey(
   etag: string | undefined,
   lastModified: string | undefined,
 ): BlobKey | undefined {
-  if (address.digest !== undefined) return address.digest;
-  if (etag !== undefined && !etag.startsWith('W/'))
+  if (address.digest !== undefined) return sha256Text(`${claimKey(address)} ${size}`);
+  if (etag !== undefined && !etag.startsWith('W/')) {
     return sha256Text(`${address.identity}\netag ${etag} ${size}`);
+  }
   if (lastModified !== undefined) return sha256Text(`${address.identity}\ndate ${lastModified} ${size}`);
   return undefined;
 }

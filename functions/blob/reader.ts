@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Address } from '../protocol/address.ts';
-import { type HeaderLines, hasCode } from '../protocol/errors.ts';
+import { type HeaderLines, hasCode, P2PError } from '../protocol/errors.ts';
 import type { Span } from '../protocol/range.ts';
 import type { Ask } from './ask.ts';
 import { Blob, type ChunkSource } from './blob.ts';
@@ -10,7 +10,7 @@ import type { ReaderEvents } from './events.ts';
 import { type BlobFacts, isFresh } from './facts.ts';
 import { Filler, type FillOrder, type OpenReply } from './fill.ts';
 import { Flight } from './flight.ts';
-import { addressKey } from './identity.ts';
+import { addressKey, claimKey } from './identity.ts';
 import { chunkPath } from './path.ts';
 import { Probe } from './probe.ts';
 import type { ChunkStore, Extent } from './store.ts';
@@ -34,8 +34,8 @@ export interface ReaderParts {
 const MAX_KEEPING = 32;
 // After a digest mismatch the nodes above are asked not to answer from their caches for this long.
 const SUSPECT_MS = 60_000;
-// A doubted blob is read through for all its chunks' askers together, yet again when a bad chunk has come back.
-const RECHECK_EVERY_MS = 2_000;
+// A doubted blob is fetched anew once for all its chunks' askers, yet again when a bad chunk has come back.
+const DOUBTED_MS = 2_000;
 
 /**
  * Reads blobs out of a store, and out of an upstream what the store lacks. Root and agent are this engine with
@@ -53,7 +53,7 @@ export class BlobReader implements ChunkSource {
   readonly #flights = new Map<string, Flight>();
   readonly #passes = new Map<string, { readonly pass: DigestPass; readers: number }>();
   readonly #suspects = new LRUCache<string, true>({ max: 1000, ttl: SUSPECT_MS });
-  readonly #rechecked = new LRUCache<string, Promise<void>>({ max: 1000, ttl: RECHECK_EVERY_MS });
+  readonly #doubted = new LRUCache<string, true>({ max: 1000, ttl: DOUBTED_MS });
   /** Flights and writes under way. */
   readonly #working = new Set<Promise<void>>();
   readonly #keeping = new Set<Promise<void>>();
@@ -80,26 +80,12 @@ export class BlobReader implements ChunkSource {
    * @throws P2PError what the upstream refused or failed with.
    */
   async open(ask: Ask): Promise<Blob | undefined> {
-    const name = addressKey(ask.address);
-    if (this.#catalog.isUncacheable(name)) return undefined;
-    const known = await this.#catalog.find(name);
-    if (known !== undefined && this.#isDoubtful(ask, known)) {
-      await this.#recheck(name, ask, known);
-      const left = await this.#catalog.find(name);
-      // Not proven still, so what another origin told is not for this one's clients.
-      if (left !== undefined && left.sealed === undefined && left.origin !== ask.address.origin) {
-        await this.#catalog.forget(name, left.key);
-      }
-      return this.open({ ...ask, doubtful: false });
-    }
-    if (
-      known !== undefined &&
-      isFresh(known, this.#parts.now()) &&
-      (!ask.doubtful || known.digest !== undefined)
-    )
-      return new Blob(this, ask, known);
+    const claim = claimKey(ask.address);
+    if (this.#catalog.isUncacheable(claim)) return undefined;
+    const known = await this.#find(ask, claim);
+    if (known !== undefined && this.#mayUse(ask, known)) return new Blob(this, ask, known);
     if (ask.credentialed) return undefined;
-    const opening = this.#opening.get(name) ?? this.#learn(name, ask, known);
+    const opening = this.#opening.get(claim) ?? this.#learn(claim, ask, known);
     const facts = await opening;
     return facts === undefined ? undefined : new Blob(this, ask, facts);
   }
@@ -159,14 +145,14 @@ export class BlobReader implements ChunkSource {
   }
 
   async seal(address: Address, facts: BlobFacts, sealed: readonly string[]): Promise<void> {
-    await this.#catalog.remember(addressKey(address), { ...facts, sealed });
+    const { freshUntilMs: _, ...proven } = facts;
+    await this.#catalog.remember(addressKey(address), { ...proven, sealed });
   }
 
   async quarantine(address: Address, facts: BlobFacts): Promise<void> {
     this.#parts.events.failed('digest_mismatched', { key: facts.key, url: address.identity });
-    this.#suspects.set(facts.key, true);
-    this.#passes.delete(facts.key);
-    await this.#catalog.forget(addressKey(address), facts.key);
+    this.#suspects.set(claimKey(address), true);
+    await this.#drop(address, facts);
   }
 
   count(from: string, bytes: number, chunks: number): void {
@@ -185,28 +171,32 @@ export class BlobReader implements ChunkSource {
     await this.#parts.store.close();
   }
 
-  /** True for a digest not proven yet, when the asker doubts it or another origin told of it. */
-  #isDoubtful(ask: Ask, { digest, sealed, origin, size, chunkBytes }: BlobFacts): boolean {
-    // A blob of one chunk is checked against its digest whenever the chunk is.
-    if (digest === undefined || sealed !== undefined || size <= chunkBytes) return false;
-    return ask.doubtful || origin !== ask.address.origin;
+  /** What is known of a blob: proven facts first, else what this origin claims. */
+  async #find(ask: Ask, claim: string): Promise<BlobFacts | undefined> {
+    const proven = addressKey(ask.address);
+    const known = await this.#catalog.find(proven);
+    if (known !== undefined || claim === proven) return known;
+    const claimed = await this.#catalog.find(claim);
+    if (claimed === undefined || !ask.doubtful || this.#doubted.has(claim)) return claimed;
+    // A node that asks us has seen these bytes fail: fetch them anew, but not at everyone's every word.
+    this.#doubted.set(claim, true);
+    await this.#drop(ask.address, claimed);
+    return undefined;
   }
 
-  /** Reads a whole blob that is not proven yet, so that what does not match its digest is dropped. Every two seconds at most. */
-  #recheck(name: string, ask: Ask, facts: BlobFacts): Promise<void> {
-    const running = this.#rechecked.get(name);
-    if (running !== undefined) return running;
-    const checking = this.#readThrough(new Blob(this, ask, facts));
-    this.#rechecked.set(name, checking);
-    return checking;
+  #mayUse(ask: Ask, known: BlobFacts): boolean {
+    return isFresh(known, this.#parts.now()) && (!ask.doubtful || known.digest !== undefined);
   }
 
-  async #readThrough(blob: Blob): Promise<void> {
-    try {
-      for await (const _piece of blob.read({ start: 0, end: blob.facts.size }, this.#ended.signal));
-    } catch {
-      // A mismatch has dropped the blob; any other failure will show again when the asker reads.
+  /** Removes a blob's chunks and facts; flights under way end for who is on them, but nobody joins or keeps them. */
+  async #drop(address: Address, facts: BlobFacts): Promise<void> {
+    this.#passes.delete(facts.key);
+    for (const [path, flight] of this.#flights) {
+      if (flight.id.key !== facts.key) continue;
+      flight.isDisowned = true;
+      this.#flights.delete(path);
     }
+    await this.#catalog.forget([addressKey(address), claimKey(address)], facts.key);
   }
 
   #learn(name: string, ask: Ask, stale: BlobFacts | undefined): Promise<BlobFacts | undefined> {
@@ -219,13 +209,18 @@ export class BlobReader implements ChunkSource {
     const headers = this.#headers(ask, name);
     // What the asker doubts, the nodes above must not vouch for out of their caches.
     const doubting = ask.doubtful ? { ...headers, 'cache-control': 'no-cache' } : headers;
-    const found = await this.#probe.ask({ ...ask, headers: doubting }, stale);
+    const found = await this.#probe.ask({ ...ask, headers: doubting }, stale).catch((error: unknown) => {
+      // What a digest names does not change while its origin is away.
+      if (stale?.digest !== undefined && error instanceof P2PError && error.status >= 500)
+        return { facts: stale };
+      throw error;
+    });
     if (found === undefined) {
       this.#catalog.markUncacheable(name);
       return undefined;
     }
-    const { facts, opened } = found;
-    if (opened !== undefined) this.#adopt(ask, facts, opened);
+    const { facts } = found;
+    if ('opened' in found && found.opened !== undefined) this.#adopt(ask, facts, found.opened);
     this.#track(this.#catalog.remember(name, facts));
     return facts;
   }
@@ -244,7 +239,9 @@ export class BlobReader implements ChunkSource {
     this.#track(
       this.#fly(flight, ask, facts, opened)
         .catch((error: unknown) => this.#crashed(flight, ask, facts, error))
-        .finally(() => this.#flights.delete(path)),
+        .finally(() => {
+          if (this.#flights.get(path) === flight) this.#flights.delete(path);
+        }),
     );
   }
 
@@ -258,11 +255,16 @@ export class BlobReader implements ChunkSource {
     this.#filling += 1;
     try {
       while (this.#keeping.size >= MAX_KEEPING) await Promise.race(this.#keeping);
-      const headers = this.#headers(ask, addressKey(ask.address));
+      const headers = this.#headers(ask, claimKey(ask.address));
       const order: FillOrder = { address: ask.address, facts, headers };
       const chunk = await this.#filler.fill(flight, order, opened);
       flight.land(chunk);
+      if (flight.isDisowned) return;
       await this.#keep(flight.id, chunk);
+      // Of a blob of one chunk the chunk's digest is the blob's: it is proven.
+      const isProven =
+        facts.sealed === undefined && facts.digest !== undefined && flight.length === facts.size;
+      if (isProven) await this.seal(ask.address, facts, [chunk.sha256]);
     } finally {
       this.#filling -= 1;
     }
@@ -288,16 +290,24 @@ export class BlobReader implements ChunkSource {
   }
 
   async #crashed(flight: Flight, ask: Ask, facts: BlobFacts, error: unknown): Promise<void> {
-    if (hasCode(error, 'ORIGIN_CHANGED')) {
+    const dropping = flight.isDisowned ? undefined : this.#blame(flight, ask, facts, error);
+    // Those who wait must not wait for the store; what is dropped cannot be found from here on.
+    flight.crash(error);
+    await dropping;
+  }
+
+  async #blame(flight: Flight, ask: Ask, facts: BlobFacts, error: unknown): Promise<void> {
+    // Every source has another blob than a digest's unproven facts say: it is the facts that are wrong.
+    const isDisproved = hasCode(error, 'UPSTREAM_MISMATCHED') && facts.digest !== undefined && !facts.sealed;
+    if (hasCode(error, 'ORIGIN_CHANGED') || isDisproved) {
       this.#parts.events.failed('origin_changed', { key: facts.key, error: error.message });
-      await this.#catalog.forget(addressKey(ask.address), facts.key);
-    } else if (hasCode(error, 'DIGEST_MISMATCH') || isDisowned(facts, error)) {
+      await this.#drop(ask.address, facts);
+    } else if (hasCode(error, 'DIGEST_MISMATCH')) {
       await this.quarantine(ask.address, facts);
     } else if (hasCode(error, 'CHUNK_CORRUPT')) {
       this.#parts.events.failed('chunk_corrupt', { ...flight.id, from: flight.from });
-      this.#suspects.set(facts.key, true);
+      this.#suspects.set(claimKey(ask.address), true);
     }
-    flight.crash(error);
   }
 
   #headers(ask: Ask, name: string): HeaderLines {
@@ -311,10 +321,6 @@ export class BlobReader implements ChunkSource {
 }
 
 const idOf = ({ key, chunkBytes }: BlobFacts, index: number): ChunkId => ({ key, chunkBytes, index });
-
-/** True when every source has another blob than the facts of a digest, which nothing proved so far, say. */
-const isDisowned = (facts: BlobFacts, error: unknown): boolean =>
-  hasCode(error, 'UPSTREAM_MISMATCHED') && facts.digest !== undefined && facts.sealed === undefined;
 
 function newFlight(id: ChunkId, facts: BlobFacts): Flight {
   const span: Span = chunkSpan(id.index, id.chunkBytes, facts.size);

@@ -139,7 +139,8 @@ export class BlobServer {
       let begun = false;
       for await (const piece of blob.read(span, outlet.signal)) {
         if (!response.headersSent) this.#begin(asked, blob, plan, startedMs);
-        if (!begun && preamble !== '') await outlet.send(Buffer.from(preamble));
+        // As Node writes header values: a letter a byte.
+        if (!begun && preamble !== '') await outlet.send(Buffer.from(preamble, 'latin1'));
         begun = true;
         await outlet.send(piece);
       }
@@ -169,7 +170,7 @@ export class BlobServer {
       ...facts.headers,
       via: `1.1 ${PROXY_NAME}`,
       [SOURCE_HEADER]: this.#parts.self,
-      [BLOB_HEADER]: formatBlobLine(facts),
+      [BLOB_HEADER]: formatBlobLine({ ...facts, key: facts.digest ?? facts.key }),
     };
   }
 

@@ -37,7 +37,6 @@ export const plainFacts = (): BlobFacts => ({
   chunkBytes: DEFAULT_CHUNK_BYTES,
   headers: {},
   confirmedAtMs: 0,
-  origin: 'https://example.test',
 });
 
 /** Facts with every optional field, and text that is hard to keep. */
@@ -51,7 +50,6 @@ export const fullFacts = (): BlobFacts => ({
   headers: { 'content-type': 'application/octet-stream', 'docker-content-digest': KEY },
   freshUntilMs: 1_900_000_000_000,
   confirmedAtMs: 1_700_000_000_123,
-  origin: 'https://example.test',
   rangeless: true,
   sealed: ['c3'.repeat(32), 'd4'.repeat(32)],
 });
