@@ -1,0 +1,89 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Flight } from '../../../functions/blob/flight.ts';
+import { blobOf, sha256 } from '../../support/blob-of.ts';
+import { throws } from '../../support/rejects.ts';
+import { idOf } from '../../support/samples.ts';
+
+const test = suite('functions/blob/flight');
+
+const NEVER = new AbortController().signal;
+const BYTES = blobOf(100, 'flight');
+
+test('lets all who wait through as soon as there is a byte more than they have', async () => {
+  const flight = new Flight(idOf(), 100);
+  const waiting = [0, 0, 9].map((at) => flight.beyond(at, NEVER));
+  flight.append(BYTES.subarray(0, 10));
+  assert.equal(await Promise.all(waiting), [10, 10, 10]);
+  assert.is(await flight.beyond(5, NEVER), 10);
+  let arrived = false;
+  const later = flight.beyond(10, NEVER).then(() => {
+    arrived = true;
+  });
+  await Promise.resolve();
+  assert.not(arrived);
+  flight.append(BYTES.subarray(10, 11));
+  await later;
+  assert.ok(Buffer.from(flight.view(0, 11)).equals(BYTES.subarray(0, 11)));
+});
+
+test('keeps pieces in the order they came, and no piece by reference', () => {
+  const flight = new Flight(idOf(), 100);
+  const piece = Buffer.from(BYTES.subarray(0, 60));
+  flight.append(piece);
+  piece.fill(0);
+  flight.append(BYTES.subarray(60));
+  assert.is(sha256(flight.bytes), sha256(BYTES));
+});
+
+test('takes no byte more than the chunk has', () => {
+  const flight = new Flight(idOf(), 100);
+  flight.append(BYTES);
+  throws('UPSTREAM_MISMATCHED', () => flight.append(Buffer.from('x')));
+  assert.is(flight.filled, 100);
+});
+
+test('gives a chunk that comes whole to all who wait', async () => {
+  const flight = new Flight(idOf(), 100);
+  const waiting = flight.beyond(0, NEVER);
+  const chunk = { bytes: BYTES, sha256: sha256(BYTES) };
+  flight.land(chunk);
+  assert.is(await waiting, 100);
+  assert.is(await flight.landed, chunk);
+  assert.is(flight.sha256, chunk.sha256);
+  assert.is(sha256(flight.view(0, 100)), chunk.sha256);
+});
+
+test('tells a failure to all who wait, and lets those have what is there who want no more', async () => {
+  const flight = new Flight(idOf(), 100);
+  flight.append(BYTES.subarray(0, 10));
+  const waiting = [10, 50].map((at) => flight.beyond(at, NEVER).catch((error: unknown) => error));
+  const error = new Error('broke');
+  flight.crash(error);
+  assert.equal(await Promise.all(waiting), [error, error]);
+  assert.is(await flight.beyond(3, NEVER), 10);
+  assert.is(await flight.landed.catch((cause: unknown) => cause), error);
+});
+
+test('lets one who leaves go with his reason, and the others wait on', async () => {
+  const flight = new Flight(idOf(), 100);
+  const leaving = new AbortController();
+  const gone = flight.beyond(0, leaving.signal).catch((error: unknown) => error);
+  const stays = flight.beyond(0, NEVER);
+  leaving.abort(new Error('left'));
+  assert.is(((await gone) as Error).message, 'left');
+  flight.append(BYTES);
+  assert.is(await stays, 100);
+  assert.is(await flight.beyond(0, AbortSignal.abort()), 100);
+  await rejectsWith('AbortError', flight.beyond(100, AbortSignal.abort()));
+});
+
+async function rejectsWith(name: string, promise: Promise<unknown>): Promise<void> {
+  const error = await promise.then(
+    () => undefined,
+    (cause: unknown) => cause,
+  );
+  assert.is((error as Error | undefined)?.name, name);
+}
+
+test.run();
