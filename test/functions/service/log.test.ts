@@ -1,0 +1,68 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+
+const test = suite('functions/service/log');
+
+const LOG = fileURLToPath(new URL('../../../functions/service/log.ts', import.meta.url));
+const ERRORS = fileURLToPath(new URL('../../../functions/protocol/errors.ts', import.meta.url));
+
+/** What a process prints that runs these statements with `log` at hand. */
+async function printed(statements: string, level = 'info'): Promise<string> {
+  const code = `
+    import { createLog } from ${JSON.stringify(LOG)};
+    import { P2PError } from ${JSON.stringify(ERRORS)};
+    const log = createLog(${JSON.stringify(level)}, { name: 'test' });
+    ${statements}`;
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', code];
+  const { stdout } = await promisify(execFile)(process.execPath, args, {
+    signal: AbortSignal.timeout(20_000),
+  });
+  return stdout;
+}
+
+test('prints one line of JSON an event, and no secret in it', async () => {
+  const output = await printed(`
+    log.info({ url: '/dadip2p/http://u:hunter2@a.test/blob?X-Amz-Signature=hunter2' }, 'first');
+    log.info({ target: 'http://a.test/blob?sig=hunter2#hunter2', size: 7 }, 'second');
+    log.warn({ authorization: 'Bearer hunter2', cookie: 'a=hunter2' }, 'third');
+    log.warn({ headers: { authorization: 'Bearer hunter2', cookie: 'hunter2', accept: 'a/b' } }, 'fourth');
+    log.error({ settings: { S3: { SecretAccessKey: 'hunter2', Bucket: 'b' } } }, 'fifth');
+    log.error({ S3: { SecretAccessKey: 'hunter2' } }, 'sixth');
+    log.warn({ cause: new P2PError('UPSTREAM_FAILED', 'outer', { cause: new Error('inner') }) }, 'seventh');
+    log.debug({}, 'never');
+  `);
+  assert.not.match(output, 'hunter2');
+  const lines = output
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.equal(
+    lines.map(({ event }) => event),
+    ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh'],
+  );
+  for (const line of lines) {
+    assert.is(line.name, 'test');
+    assert.ok(!Number.isNaN(Date.parse(line.time)));
+  }
+  assert.match(lines[0].url, 'a.test/blob');
+  assert.is(lines[1].size, 7);
+  assert.is(lines[3].headers.accept, 'a/b');
+  assert.is(lines[4].settings.S3.Bucket, 'b');
+  assert.is(lines[6].cause, 'outer: inner');
+});
+
+test('takes the level names of DadiP2P', async () => {
+  const calls = "log.error({}, 'error'); log.fatal({}, 'fatal');";
+  const events = (output: string) =>
+    output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).event);
+  assert.equal(events(await printed(calls, 'panic')), ['fatal']);
+  assert.equal(events(await printed(calls, 'error')), ['error', 'fatal']);
+});
+
+test.run();
