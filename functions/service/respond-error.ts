@@ -1,3 +1,5 @@
+import type { ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { Context, Middleware, Next } from 'koa';
 import { P2PError } from '../protocol/errors.ts';
 import { ERROR_HEADER } from '../protocol/headers.ts';
@@ -5,7 +7,7 @@ import type { Logger } from './log.ts';
 
 /**
  * Answers what is thrown below it: ours by its own status, headers and body, anything else as a 500 that says
- * nothing. Once the head is sent there is no error reply any more: the connection is broken, so that what the
+ * nothing. Once the head is sent there is no error reply any more: the connection is reset, so that what the
  * client has is visibly short.
  */
 export function respondError(log: Logger): Middleware {
@@ -16,10 +18,22 @@ export function respondError(log: Logger): Middleware {
       const error = thrown instanceof P2PError ? thrown : (abortReason(thrown) ?? unexpected(thrown));
       ctx.respond = false;
       report(log, ctx, error, thrown);
-      if (ctx.res.headersSent) ctx.res.destroy(error);
+      if (ctx.res.headersSent) breakOff(ctx.res, error);
       else answer(ctx, error);
     }
   };
+}
+
+function breakOff(response: ServerResponse, error: P2PError): void {
+  // Where the end of the connection is the end of the body, as for an HTTP/1.0 client, a clean end would make a
+  // short body look whole. TLS has no reset, and no need of one; a function has no socket at all.
+  const reset = (socket: unknown) => {
+    if (socket instanceof Socket && !('encrypted' in socket)) socket.resetAndDestroy();
+  };
+  // A pipelined reply has its socket only when those before it are done.
+  if (response.socket === null) response.once('socket', reset);
+  else reset(response.socket);
+  response.destroy(error);
 }
 
 function answer({ res, method }: Context, error: P2PError): void {
