@@ -83,8 +83,6 @@ function watched(reply: Reply, breaker: Breaker): Reply {
 // What the sink threw, or a client that left, says nothing of the root. Nor does a transfer that broke: after the
 // head a root can tell a bad blob or a failing origin in no other way, and other blobs would suffer for it.
 const isFailure = (error: unknown): boolean =>
-  error instanceof P2PError &&
-  (error.code === 'UPSTREAM_UNREACHABLE' ||
-    error.code === 'UPSTREAM_TIMEOUT');
+  error instanceof P2PError && (error.code === 'UPSTREAM_UNREACHABLE' || error.code === 'UPSTREAM_TIMEOUT');
 
 const rank = (root: string, key: string): string => createHash('md5').update(`${root} ${key}`).digest('hex');
