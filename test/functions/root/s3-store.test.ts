@@ -1,0 +1,208 @@
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import * as assert from 'uvu/assert';
+import { KiB } from '../../../functions/blob/chunk.ts';
+import { chunkPath, factsPath } from '../../../functions/blob/path.ts';
+import { S3Store } from '../../../functions/root/s3-store.ts';
+import { HttpClient } from '../../../functions/service/http-client.ts';
+import type { Settings } from '../../../functions/service/settings.ts';
+import { sha256 } from '../../support/blob-of.ts';
+import { startMinio } from '../../support/minio.ts';
+import { need } from '../../support/programs.ts';
+import { rejects } from '../../support/rejects.ts';
+import type { S3Server } from '../../support/s3-server.ts';
+import { BARE_KEY, chunkOf, fullFacts, idOf, KEY, sameChunk } from '../../support/samples.ts';
+import { type OpenedStore, storeContract } from '../../support/store-contract.ts';
+
+const NAME = 'functions/root/s3-store';
+
+type S3Settings = NonNullable<Settings['S3']>;
+
+// One server for all tests, for it takes a second to start; each store has a prefix of its own.
+let server: Promise<S3Server> | undefined;
+let prefixes = 0;
+
+const minio = (): Promise<S3Server> => {
+  server ??= startMinio();
+  return server;
+};
+
+async function settingsOf(part: Partial<S3Settings> = {}): Promise<S3Settings> {
+  const { endpoint, region, accessKeyId, secretAccessKey, bucket } = await minio();
+  prefixes += 1;
+  return {
+    Endpoint: endpoint,
+    Region: region,
+    AccessKeyId: accessKeyId,
+    SecretAccessKey: secretAccessKey,
+    Bucket: bucket,
+    Prefix: `test-${prefixes}`,
+    ...part,
+  };
+}
+
+const httpClient = () =>
+  new HttpClient({ connectMs: 2_000, firstByteMs: 10_000, idleMs: 10_000, connections: 16 });
+
+interface OpenedS3 extends OpenedStore {
+  readonly client: S3Client;
+  /** Bucket and key of what is kept at a path. */
+  at(path: string): { Bucket: string; Key: string };
+}
+
+async function openS3(part: Partial<S3Settings> = {}): Promise<OpenedS3> {
+  const settings = await settingsOf(part);
+  const http = httpClient();
+  const store = await S3Store.open(settings, http);
+  const client = new S3Client({
+    endpoint: settings.Endpoint,
+    region: settings.Region,
+    forcePathStyle: true,
+    credentials: {
+      accessKeyId: settings.AccessKeyId ?? '',
+      secretAccessKey: settings.SecretAccessKey ?? '',
+    },
+  });
+  const at = (path: string) => ({
+    Bucket: settings.Bucket,
+    Key: `${settings.Prefix}${settings.Prefix === '' ? '' : '/'}${path}`,
+  });
+  const spoil = async (path: string) => {
+    const { Body, Metadata } = await client.send(new GetObjectCommand(at(path)));
+    const bytes = Buffer.from((await Body?.transformToByteArray()) ?? []);
+    bytes[10] = (bytes[10] ?? 0) ^ 1;
+    await client.send(new PutObjectCommand({ ...at(path), Body: bytes, Metadata }));
+  };
+  return {
+    store,
+    client,
+    at,
+    reopen: () => S3Store.open(settings, http),
+    spoilChunk: (id) => spoil(chunkPath(id)),
+    spoilFacts: (key) => spoil(factsPath(key)),
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      await http.close();
+      client.destroy();
+    },
+  };
+}
+
+const suite = storeContract(NAME, openS3, { durable: true, spoilable: true });
+const test = need(suite, NAME, 'minio');
+
+test('keeps a chunk as one object below its prefix, with its digest beside it', async () => {
+  await using opened = await openS3();
+  const chunk = chunkOf(1000, 'object');
+  await opened.store.write(idOf(), chunk);
+  const found = await opened.client.send(new GetObjectCommand(opened.at(chunkPath(idOf()))));
+  assert.is(sha256((await found.Body?.transformToByteArray()) ?? new Uint8Array()), chunk.sha256);
+  assert.equal(found.Metadata, { sha256: chunk.sha256 });
+});
+
+test('keeps what two stores with other prefixes have apart', async () => {
+  await using one = await openS3({ Prefix: 'apart-1/' });
+  await using two = await openS3({ Prefix: 'apart-2' });
+  await one.store.write(idOf(), chunkOf(10, 'one'));
+  assert.is(await two.store.read(idOf()), undefined);
+  await two.store.remove(KEY);
+  sameChunk(await one.store.read(idOf()), chunkOf(10, 'one'));
+});
+
+test('makes the bucket where there is none', async () => {
+  await using opened = await openS3({ Bucket: `made-${Date.now()}`, Prefix: '' });
+  await opened.store.write(idOf(), chunkOf(10, 'made'));
+  sameChunk(await opened.store.read(idOf()), chunkOf(10, 'made'));
+});
+
+test('never gives back an object without a digest, too long a one, or an empty one, and removes it', async () => {
+  await using opened = await openS3();
+  const id = idOf({ chunkBytes: 1024 });
+  const chunk = chunkOf(1025, 'long');
+  const objects = [
+    { Body: chunkOf(100, 'bare').bytes },
+    { Body: chunk.bytes, Metadata: { sha256: chunk.sha256 } },
+    { Body: new Uint8Array(), Metadata: { sha256: sha256(new Uint8Array()) } },
+  ];
+  for (const object of objects) {
+    const at = opened.at(chunkPath(id));
+    await opened.client.send(new PutObjectCommand({ ...at, ...object }));
+    assert.is(await opened.store.read(id), undefined);
+    const left = await opened.client.send(new GetObjectCommand(at)).catch((error: Error) => error.name);
+    assert.is(left, 'NoSuchKey');
+  }
+});
+
+test('removes a key of more objects than one page of a list has', async () => {
+  await using opened = await openS3();
+  const { client, store, at } = opened;
+  const ids = Array.from({ length: 1100 }, (_, index) => idOf({ index }));
+  for (let from = 0; from < ids.length; from += 50) {
+    await Promise.all(
+      ids
+        .slice(from, from + 50)
+        .map((id) => client.send(new PutObjectCommand({ ...at(chunkPath(id)), Body: 'x' }))),
+    );
+  }
+  await store.write(idOf({ key: BARE_KEY }), chunkOf(10, 'kept'));
+  await store.writeFacts(KEY, fullFacts());
+  await store.remove(KEY);
+  for (const id of [ids[0], ids[999], ids[1000], ids[1099]]) {
+    const found = await client
+      .send(new GetObjectCommand(at(chunkPath(id ?? idOf()))))
+      .catch((error: Error) => error.name);
+    assert.is(found, 'NoSuchKey');
+  }
+  sameChunk(await store.read(idOf({ key: BARE_KEY })), chunkOf(10, 'kept'));
+});
+
+test('says CONFIG_INVALID with what S3 said when it opens with wrong keys or at a wrong place', async () => {
+  const http = httpClient();
+  for (const part of [
+    { SecretAccessKey: 'wrong' },
+    { AccessKeyId: 'nobody' },
+    { Endpoint: 'http://127.0.0.1:1' },
+  ]) {
+    const settings = await settingsOf(part);
+    const error = await rejects('CONFIG_INVALID', S3Store.open(settings, http));
+    assert.match(error.message, settings.Endpoint);
+    assert.not.match(error.message, settings.SecretAccessKey ?? '-');
+  }
+  await http.close();
+});
+
+test('fails to read and to write, and calls neither a miss, when S3 is away', async () => {
+  const gone = await startMinio();
+  const http = httpClient();
+  const store = await S3Store.open(
+    {
+      Endpoint: gone.endpoint,
+      Region: gone.region,
+      AccessKeyId: gone.accessKeyId,
+      SecretAccessKey: gone.secretAccessKey,
+      Bucket: gone.bucket,
+      Prefix: '',
+    },
+    http,
+  );
+  await store.write(idOf(), chunkOf(10 * KiB, 'away'));
+  await gone[Symbol.asyncDispose]();
+  await rejects('STORE_READ_FAILED', store.read(idOf()));
+  await rejects('STORE_READ_FAILED', store.readFacts(KEY));
+  await rejects('STORE_WRITE_FAILED', store.write(idOf({ index: 1 }), chunkOf(10, 'away')));
+  await rejects('STORE_WRITE_FAILED', store.remove(KEY));
+  await store.close();
+  await http.close();
+});
+
+test('ends its server', async () => {
+  const running = await minio();
+  await running[Symbol.asyncDispose]();
+  const http = httpClient();
+  await rejects(
+    'UPSTREAM_UNREACHABLE',
+    http.request({ url: running.endpoint, method: 'GET', headers: {} }, new AbortController().signal),
+  );
+  await http.close();
+});
+
+test.run();
