@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache';
+import { MiB } from './chunk.ts';
 import type { ReaderEvents } from './events.ts';
-import type { BlobFacts } from './facts.ts';
+import { type BlobFacts, factsBytes } from './facts.ts';
 import type { ChunkStore } from './store.ts';
 
-// Facts are small, but a sealed blob's list of digests is not: 10,000 chunks are 640 KB of hex.
-const MAX_FACTS = 10_000;
+// Facts are small, but a sealed blob's list of digests is not: so they are bounded by bytes, not by count.
+const MAX_FACTS_BYTES = 64 * MiB;
+const MAX_UNCACHEABLE = 10_000;
 // An address that may not be cached is asked again for its facts only after this long.
 const UNCACHEABLE_MS = 60_000;
 
@@ -12,8 +14,11 @@ const UNCACHEABLE_MS = 60_000;
 export class Catalog {
   readonly #store: ChunkStore;
   readonly #events: ReaderEvents;
-  readonly #facts = new LRUCache<string, BlobFacts>({ max: MAX_FACTS });
-  readonly #uncacheable = new LRUCache<string, true>({ max: MAX_FACTS, ttl: UNCACHEABLE_MS });
+  readonly #facts = new LRUCache<string, BlobFacts>({
+    maxSize: MAX_FACTS_BYTES,
+    sizeCalculation: factsBytes,
+  });
+  readonly #uncacheable = new LRUCache<string, true>({ max: MAX_UNCACHEABLE, ttl: UNCACHEABLE_MS });
 
   /** Keys of blobs that were dropped; facts that the store still has of them count for nothing. */
   readonly #dropped = new LRUCache<string, true>({ max: 1000 });
@@ -64,9 +69,10 @@ export class Catalog {
     }
   }
 
-  /** Forgets in memory that facts hold, so that the next reader asks the upstream. */
-  expire(addressKey: string): void {
-    this.#facts.delete(addressKey);
+  /** Makes facts stale, here and in the store, so that the next reader has them confirmed. */
+  async expire(addressKey: string): Promise<void> {
+    const known = await this.find(addressKey);
+    if (known !== undefined) await this.remember(addressKey, { ...known, freshUntilMs: 0 });
   }
 
   markUncacheable(addressKey: string): void {

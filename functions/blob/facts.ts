@@ -3,7 +3,7 @@ import type { Address } from '../protocol/address.ts';
 import type { Digest } from '../protocol/digest.ts';
 import type { HeaderLines } from '../protocol/errors.ts';
 import { endToEnd, headerValue } from '../protocol/headers.ts';
-import { type BlobKey, countChunks } from './chunk.ts';
+import { type BlobKey, countChunks, KiB } from './chunk.ts';
 import { blobKey } from './identity.ts';
 import { MAX_CHUNKS } from './path.ts';
 
@@ -41,6 +41,18 @@ const EXPLICIT_LIFETIME = /(?:^|[\s,])(?:(?:s-maxage|max-age)\s*=|immutable)/i;
 // Not repeated to the next client: framing that each reply has of its own, and what was meant for one client.
 const NOT_REPEATED =
   /^(?:content-length|content-range|accept-ranges|age|via|cache-status|content-digest|repr-digest|set-cookie2?|alt-svc|x-p2p-.*|www-authenticate)$/;
+
+/** Roughly what facts take in memory, bytes: of a large sealed blob the digests are nearly all of it. */
+export function factsBytes({ headers, sealed = [] }: BlobFacts): number {
+  const headerChars = Object.entries(headers).reduce(
+    (sum, [name, value]) => sum + name.length + value.length,
+    0,
+  );
+  return KiB + headerChars + sealed.length * SEALED_DIGEST_BYTES;
+}
+
+// 64 characters, their string's head, and a slot in the list.
+const SEALED_DIGEST_BYTES = 96;
 
 /** The head of a reply that shows a whole blob's size and headers. */
 export interface Sighting {

@@ -1,16 +1,20 @@
 import { LRUCache } from 'lru-cache';
-import { type Chunk, type ChunkId, KiB } from './chunk.ts';
-import type { BlobFacts } from './facts.ts';
+import { type Chunk, type ChunkId, KiB, MiB } from './chunk.ts';
+import { type BlobFacts, factsBytes } from './facts.ts';
 import type { ChunkStore } from './store.ts';
 
 // What an entry costs beyond its bytes: the map's slot, the name, the buffer's header.
 const ENTRY_OVERHEAD_BYTES = KiB;
+const MAX_FACTS_BYTES = 64 * MiB;
 
 /** Whole chunks in memory, least recently used out first; never more than `maxBytes` of them. */
 export class MemoryStore implements ChunkStore {
   readonly name = 'memory';
   readonly #chunks: LRUCache<string, Chunk>;
-  readonly #facts = new LRUCache<string, BlobFacts>({ max: 10_000 });
+  readonly #facts = new LRUCache<string, BlobFacts>({
+    maxSize: MAX_FACTS_BYTES,
+    sizeCalculation: factsBytes,
+  });
   readonly #keys = new Map<string, Set<string>>();
 
   constructor({ maxBytes }: { readonly maxBytes: number }) {

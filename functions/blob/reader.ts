@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { LRUCache } from 'lru-cache';
 import type { Address } from '../protocol/address.ts';
 import { type HeaderLines, hasCode, P2PError } from '../protocol/errors.ts';
@@ -61,6 +62,8 @@ export class BlobReader implements ChunkSource {
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
+    // Every transfer under way listens to it.
+    setMaxListeners(0, this.#ended.signal);
     this.chunkBytes = parts.chunkBytes;
     this.lookAhead = parts.lookAhead.perRead;
     this.#catalog = new Catalog(parts.store, parts.events);
@@ -153,6 +156,18 @@ export class BlobReader implements ChunkSource {
     this.#parts.events.failed('digest_mismatched', { key: facts.key, url: address.identity });
     this.#suspects.set(claimKey(address), true);
     await this.#drop(address, facts);
+  }
+
+  /**
+   * Has what is cached of an address confirmed before it is served again, for the address was just written to (RFC
+   * 9111 §4.4). What a digest names does not change by that.
+   */
+  async invalidate(address: Address): Promise<void> {
+    if (address.digest !== undefined) return;
+    const name = addressKey(address);
+    // The nodes above have not seen the write: they must not vouch for what they keep.
+    this.#suspects.set(name, true);
+    await this.#catalog.expire(name);
   }
 
   count(from: string, bytes: number, chunks: number): void {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -61,6 +62,7 @@ const PIECE_BYTES = 256 * 1024;
 export async function startOrigin(options: OriginOptions = {}): Promise<Origin> {
   const held = new Map<string, Served | Handler>();
   const stopped = new AbortController();
+  setMaxListeners(0, stopped.signal);
   const uplink = pace(options.bitsPerSecond);
   let bytesSent = 0;
   let connections = 0;

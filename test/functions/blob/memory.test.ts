@@ -45,4 +45,13 @@ test('keeps no chunk when it has no room at all, and still keeps facts', async (
   assert.equal(await store.readFacts(KEY), plainFacts());
 });
 
+test('keeps facts to a limit in bytes', async () => {
+  // Broke: 10,000 facts were kept whatever their size, and those of one large sealed blob are megabytes.
+  const store = new MemoryStore({ maxBytes: 0 });
+  const sealed = Array.from({ length: 100_000 }, () => 'c3'.repeat(32));
+  for (let n = 0; n < 10; n += 1) await store.writeFacts(`k${n}`, { ...plainFacts(), sealed });
+  assert.is(await store.readFacts('k0'), undefined);
+  assert.ok(await store.readFacts('k9'));
+});
+
 test.run();

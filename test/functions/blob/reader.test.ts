@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MiB } from '../../../functions/blob/chunk.ts';
+import { addressKey } from '../../../functions/blob/identity.ts';
 import { MemoryStore } from '../../../functions/blob/memory.ts';
 import { blobOf, sha256, virtualBlob } from '../../support/blob-of.ts';
 import { FlawedStore } from '../../support/flawed-store.ts';
@@ -401,6 +402,55 @@ test('breaks what is under way when it is closed', async () => {
   await kit.reader.close();
   await rejects('CLIENT_GONE', Promise.reject((await reading).error));
   assert.is(kit.reader.flights, 0);
+});
+
+test('has what was written to confirmed before it serves it again', async () => {
+  // Broke: after a PUT had changed it, what was kept of an address was served for as long as it was fresh.
+  await using origin = await startOrigin();
+  const store = new MemoryStore({ maxBytes: 8 * MiB });
+  await using kit = openReader({ store });
+  const fresh = { headers: { 'cache-control': 'max-age=600' } };
+  const [before, after] = [blobOf(CHUNK, 'before'), blobOf(CHUNK, 'after')];
+  const url = origin.put('/blob', before, fresh);
+  same(await kit.read(url), before);
+  await kit.reader.settled();
+  origin.put('/blob', after, fresh);
+  await kit.reader.invalidate(kit.ask(url).address);
+  const name = addressKey(kit.ask(url).address);
+  assert.is((await store.readFacts(name))?.freshUntilMs, 0, 'a restart must not bring the old back');
+  same(await kit.read(url), after);
+  assert.is(
+    origin.hits.at(-1)?.headers['cache-control'],
+    'no-cache',
+    'a root must not answer out of its own',
+  );
+});
+
+test('keeps what a digest names when something was written there', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader();
+  const bytes = blobOf(CHUNK, 'named');
+  const url = origin.put(digestPath(sha256(bytes)), bytes);
+  same(await kit.read(url), bytes);
+  await kit.reader.settled();
+  origin.forget();
+  await kit.reader.invalidate(kit.ask(url).address);
+  same(await kit.read(url), bytes);
+  assert.is(origin.hits.length, 0);
+});
+
+test('has any number of transfers under way without a warning', async () => {
+  // Broke: Node printed MaxListenersExceededWarning for the signal that all transfers share.
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on('warning', note);
+  await using origin = await startOrigin({ always: { stallAfterBytes: 1 } });
+  await using kit = openReader();
+  const blobs = Array.from({ length: 20 }, (_, n) => origin.put(`/${n}`, blobOf(CHUNK, n)));
+  await Promise.all(blobs.map((url) => kit.open(url)));
+  await until('all to be under way', () => kit.reader.flights === blobs.length);
+  process.off('warning', note);
+  assert.equal(warnings, []);
 });
 
 test.run();
