@@ -2,6 +2,7 @@ import type Koa from 'koa';
 import { FolderStore } from '../blob/disk/folder.ts';
 import { BlobReader } from '../blob/reader.ts';
 import type { ChunkStore } from '../blob/store.ts';
+import { P2PError } from '../protocol/errors.ts';
 import { HttpClient } from '../service/http-client.ts';
 import type { Logger } from '../service/log.ts';
 import type { Metrics } from '../service/metrics.ts';
@@ -37,7 +38,7 @@ export interface Root {
 /**
  * Puts a root together. Nothing listens yet.
  *
- * @throws P2PError CONFIG_INVALID when S3 cannot be used, STORE_WRITE_FAILED when the folder cannot be written.
+ * @throws P2PError CONFIG_INVALID when S3 or the folder cannot be used.
  */
 export async function openRoot(settings: Settings, parts: RootParts): Promise<Root> {
   const { P2PConfig, Timeouts, Origins } = settings;
@@ -72,7 +73,12 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
 }
 
 async function openStore({ S3, P2PConfig }: Settings, http: HttpClient): Promise<ChunkStore> {
-  if (S3 === undefined) return FolderStore.open(P2PConfig.CacheConfig.FileCachePath);
+  if (S3 === undefined) {
+    return FolderStore.open(P2PConfig.CacheConfig.FileCachePath).catch((cause: Error) => {
+      const message = `P2PConfig.CacheConfig.FileCachePath: ${cause.message}; choose a folder that can be written`;
+      throw new P2PError('CONFIG_INVALID', message, { cause });
+    });
+  }
   // The SDK takes 70 ms to load: a root over a folder does without.
   const { S3Store } = await import('./s3-store.ts');
   return S3Store.open(S3, http);
