@@ -21,8 +21,10 @@ export interface ChunkSource {
   ready(facts: BlobFacts, index: number): Flight | undefined;
   /** A chunk to be read in part from where it is stored; `undefined` where a flight is the way. */
   extent(facts: BlobFacts, index: number): Promise<Extent | undefined>;
-  /** The flight of a chunk: one that is under way, else a new one. `ahead` declines when enough are. */
-  flight(ask: Ask, facts: BlobFacts, index: number, ahead: boolean): Flight | undefined;
+  /** The flight of a chunk: one that is under way, else a new one. */
+  flight(ask: Ask, facts: BlobFacts, index: number): Flight;
+  /** Has a chunk fetched that will be wanted soon; `false` when enough are on their way. */
+  ahead(ask: Ask, facts: BlobFacts, index: number): boolean;
   /** The shared hashing of a blob whose digest is not proven yet; every `joinPass` needs a `leavePass`. */
   joinPass(facts: BlobFacts): DigestPass | undefined;
   leavePass(facts: BlobFacts): void;
@@ -90,7 +92,7 @@ class Transfer {
   readonly #span: Span;
   readonly #pass: DigestPass | undefined;
   readonly #signal: AbortSignal;
-  /** The chunks in use, and those asked for ahead. */
+  /** The chunks in use: the one being read, the one before it, those of the tail. */
   readonly #supplies = new Map<number, Flight | Extent>();
   /** The next chunk to verify; all before it are. */
   #unverified: number;
@@ -99,6 +101,8 @@ class Transfer {
   /** The first chunk of which some is held back. */
   #tailFrom = Number.POSITIVE_INFINITY;
   #window = 1;
+  /** The last chunk that was asked for ahead. */
+  #askedTo = -1;
 
   constructor(
     reader: ChunkSource,
@@ -183,21 +187,23 @@ class Transfer {
   }
 
   #takeOff(index: number): Flight {
-    const flight = this.#reader.flight(this.#ask, this.#facts, index, false);
-    if (flight === undefined) throw new Error(`no flight for chunk ${index}`);
+    const flight = this.#reader.flight(this.#ask, this.#facts, index);
     this.#supplies.set(index, flight);
     return flight;
   }
 
+  /**
+   * Has the next chunks fetched into the cache. They are not held here: a client that does not read on pins one
+   * chunk, not all those ahead of it, and a fetch that fails ahead of time is simply made again.
+   */
   #lookAhead(index: number): void {
     // One transfer to a range-ignoring origin serves in order: asking ahead would only disorder it.
     if (this.#facts.rangeless) return;
     const last = Math.ceil(this.#span.end / this.#facts.chunkBytes) - 1;
-    for (let ahead = index + 1; ahead <= Math.min(last, index + this.#window); ahead += 1) {
-      if (this.#supplies.has(ahead)) continue;
-      const flight = this.#reader.flight(this.#ask, this.#facts, ahead, true);
-      if (flight === undefined) return;
-      this.#supplies.set(ahead, flight);
+    const to = Math.min(last, index + this.#window);
+    for (let ahead = Math.max(index, this.#askedTo) + 1; ahead <= to; ahead += 1) {
+      if (!this.#reader.ahead(this.#ask, this.#facts, ahead)) return;
+      this.#askedTo = ahead;
     }
     // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
     this.#window = Math.min(this.#reader.lookAhead, this.#window + 1);

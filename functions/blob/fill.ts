@@ -11,7 +11,8 @@ import type { BlobFacts } from './facts.ts';
 import type { Flight } from './flight.ts';
 import { sha256Hex } from './hash.ts';
 import { blobKey } from './identity.ts';
-import { Pour } from './pour.ts';
+import type { Pour } from './pour.ts';
+import { Pours } from './pours.ts';
 import type { Reply, Source, Upstream } from './upstream.ts';
 
 // A fill that gets on a little each round goes on, but not for ever.
@@ -37,8 +38,8 @@ export class Filler {
   readonly #upstream: Upstream;
   readonly #events: ReaderEvents;
   readonly #signal: AbortSignal;
-  /** By blob: the transfer that flights of a range-ignoring origin draw from. */
-  readonly #pours = new Map<string, Pour>();
+  /** What flights of a range-ignoring origin draw from. */
+  readonly #pours = new Pours();
 
   constructor(upstream: Upstream, events: ReaderEvents, signal: AbortSignal) {
     this.#upstream = upstream;
@@ -100,6 +101,7 @@ export class Filler {
       address,
       method: 'GET',
       headers: { ...headers, range, 'accept-encoding': 'identity' },
+      bulk: true,
     } as const;
     const reply = await source.open(query, this.#signal);
     return { source, reply, answer: await readAnswer(reply, source.name) };
@@ -116,7 +118,7 @@ export class Filler {
     }
     if (answer.kind === 'whole' && (flight.length < order.facts.size || flight.filled > 0)) {
       // It ignored Range: these are the blob's first bytes, not the flight's.
-      return this.#drawFrom(this.#pour(order.facts, reply), flight, base, source);
+      return this.#drawFrom(this.#pours.add(order.facts.key, source, reply), flight, base);
     }
     if (answer.kind === 'part') {
       const wanted = { start: base + flight.filled, end: base + flight.length };
@@ -131,7 +133,8 @@ export class Filler {
     flight.from = source.kind;
     if (flight.filled === 0)
       flight.expected ??= parseContentDigest(headerValue(reply.headers, 'content-digest'));
-    await reply.body.read((piece) => flight.append(piece));
+    if (reply.body.fill !== undefined) await reply.body.fill(flight.room, (bytes) => flight.advance(bytes));
+    else await reply.body.read((piece) => flight.append(piece));
     if (flight.filled < flight.length) {
       throw new P2PError(
         'UPSTREAM_TRUNCATED',
@@ -142,8 +145,8 @@ export class Filler {
 
   async #draw(flight: Flight, order: FillOrder, source: Source): Promise<void> {
     const base = flight.id.index * flight.id.chunkBytes;
-    const running = this.#pours.get(order.facts.key);
-    if (running?.reaches(base + flight.filled)) return this.#drawFrom(running, flight, base, source);
+    const running = this.#pours.find(order.facts.key, base + flight.filled);
+    if (running !== undefined) return this.#drawFrom(running, flight, base);
     const headers = { ...order.headers, 'accept-encoding': 'identity' };
     const reply = await source.open({ address: order.address, method: 'GET', headers }, this.#signal);
     const answer = await readAnswer(reply, source.name);
@@ -158,15 +161,9 @@ export class Filler {
     await this.#transfer(flight, order, opened);
   }
 
-  #pour(facts: BlobFacts, reply: Reply): Pour {
-    const pour = new Pour(reply);
-    this.#pours.set(facts.key, pour);
-    return pour;
-  }
-
-  async #drawFrom(pour: Pour, flight: Flight, base: number, source: Source): Promise<void> {
-    flight.from = source.kind;
-    await pour.fill(flight, base);
+  async #drawFrom(pour: Pour, flight: Flight, base: number): Promise<void> {
+    flight.from = pour.source.kind;
+    await this.#pours.fill(pour, flight, base);
   }
 
   #report(source: Source, error: P2PError): void {

@@ -71,6 +71,17 @@ export class Flight {
     this.#progress.open();
   }
 
+  /** What is still to be filled, in place; say with `advance` how far that is. */
+  get room(): Uint8Array {
+    return this.bytes.subarray(this.filled);
+  }
+
+  /** Tells that the next bytes of `room` are there. */
+  advance(bytes: number): void {
+    this.filled += bytes;
+    this.#progress.open();
+  }
+
   /** Ends the flight with a whole chunk; it may bring its own buffer, as one read from a store does. */
   land(chunk: Chunk): void {
     if (this.filled < this.length) this.#bytes = chunk.bytes;

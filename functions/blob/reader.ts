@@ -117,13 +117,22 @@ export class BlobReader implements ChunkSource {
     return extent?.length === length && (expected ?? extent.sha256) === extent.sha256 ? extent : undefined;
   }
 
-  flight(ask: Ask, facts: BlobFacts, index: number, ahead: boolean): Flight | undefined {
+  flight(ask: Ask, facts: BlobFacts, index: number): Flight {
     const ready = this.ready(facts, index);
     if (ready !== undefined) return ready;
-    if (ahead && this.#filling >= this.#parts.lookAhead.total) return undefined;
     const flight = newFlight(idOf(facts, index), facts);
     this.#launch(flight, ask, facts);
     return flight;
+  }
+
+  ahead(ask: Ask, facts: BlobFacts, index: number): boolean {
+    if (this.ready(facts, index) !== undefined) return true;
+    if (this.#filling >= this.#parts.lookAhead.total) return false;
+    // A stored chunk that can be read where it is needs no fetching into memory.
+    void this.extent(facts, index).then((extent) => {
+      if (extent === undefined) this.flight(ask, facts, index);
+    });
+    return true;
   }
 
   joinPass(facts: BlobFacts): DigestPass | undefined {

@@ -6,6 +6,8 @@ export interface UpstreamQuery {
   readonly address: Address;
   readonly method: 'GET' | 'HEAD';
   readonly headers: HeaderLines;
+  /** True for a range of a blob whose facts are known: most of all bytes, so worth the cheapest way. */
+  readonly bulk?: boolean;
 }
 
 /** The head of a reply, with a body that flows only while it is read. */
@@ -16,7 +18,7 @@ export interface Reply {
   readonly body: ReplyBody;
 }
 
-/** A reply's body; exactly one of the two calls is made. */
+/** A reply's body; exactly one of these calls is made. */
 export interface ReplyBody {
   /**
    * Hands every piece to `sink` in order and resolves at the end. A piece is valid only until `sink`
@@ -26,6 +28,11 @@ export interface ReplyBody {
    * @throws P2PError UPSTREAM_TRUNCATED, UPSTREAM_TIMEOUT, UPSTREAM_UNREACHABLE when the body breaks.
    */
   read(sink: (piece: Uint8Array) => void | Promise<void>): Promise<void>;
+  /**
+   * Reads the body, which must be as long as `target`, into it, and says after each read by how much it has
+   * filled. Absent where bytes cannot be read in place. Throws as `read` does.
+   */
+  fill?(target: Uint8Array, progressed: (bytes: number) => void): Promise<void>;
   /** Gives the body up; the connection is closed unless the body had already ended. */
   discard(): void;
 }

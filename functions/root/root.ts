@@ -1,7 +1,9 @@
 import type Koa from 'koa';
 import { FolderStore } from '../blob/disk/folder.ts';
+import { MemoryStore } from '../blob/memory.ts';
 import { BlobReader } from '../blob/reader.ts';
 import type { ChunkStore } from '../blob/store.ts';
+import { TieredStore } from '../blob/tiered.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { HttpClient } from '../service/http-client.ts';
 import type { Logger } from '../service/log.ts';
@@ -48,7 +50,9 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const http = new HttpClient({ ...limits, connections: ORIGIN_CONNECTIONS, lookup: access.lookup });
   const upstream = new OriginUpstream({ http, access, random: Math.random });
   const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS });
-  const store = await openStore(settings, s3Http);
+  const durable = await openStore(settings, s3Http);
+  // What was fetched ahead of a reader is still at hand when it gets there.
+  const store = new TieredStore(new MemoryStore({ maxBytes: CacheConfig.MemCacheSize }), durable);
   const reader = new BlobReader({
     store,
     upstream,

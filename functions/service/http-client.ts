@@ -1,9 +1,10 @@
 import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Reply, ReplyBody } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
 import { type ErrorCode, type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { RangeClient } from './range-client.ts';
 
 /** How long each step may take, milliseconds. `idleMs` is between two pieces of a body. */
 export interface HttpLimits {
@@ -14,8 +15,8 @@ export interface HttpLimits {
 
 /** A client over one pool of connections. */
 export interface HttpClientOptions extends HttpLimits {
-  /** Resolves host names in place of the system's; may refuse one by a P2PError. */
-  readonly lookup?: LookupFunction;
+  /** Resolves the host name of an origin in place of the system's DNS; may refuse it by a P2PError. */
+  readonly lookup?: (origin: URL) => LookupFunction;
   /** Most connections to one origin; requests beyond wait in line. */
   readonly connections: number;
 }
@@ -26,6 +27,8 @@ export interface HttpRequest {
   readonly method: string;
   readonly headers: HeaderLines;
   readonly body?: Readable;
+  /** True for a range whose reply is expected to be plain: it is read by the cheap way where that can. */
+  readonly bulk?: boolean;
 }
 
 /**
@@ -35,9 +38,12 @@ export interface HttpRequest {
 export class HttpClient {
   readonly #agent: Agent;
   readonly #limits: HttpLimits;
+  readonly #ranges: RangeClient;
 
-  constructor({ lookup, connections, ...limits }: HttpClientOptions) {
+  constructor(options: HttpClientOptions) {
+    const { lookup, connections, ...limits } = options;
     this.#limits = limits;
+    this.#ranges = new RangeClient(options);
     this.#agent = new Agent({
       connections,
       pipelining: 1,
@@ -46,7 +52,14 @@ export class HttpClient {
       bodyTimeout: limits.idleMs,
       keepAliveTimeout: 10_000,
       maxHeaderSize: 64 * 1024,
-      connect: { timeout: limits.connectMs, ...(lookup === undefined ? {} : { lookup }) },
+      factory: (origin, options) =>
+        new Pool(origin, {
+          ...options,
+          connect: {
+            timeout: limits.connectMs,
+            ...(lookup === undefined ? {} : { lookup: lookup(new URL(origin)) }),
+          },
+        }),
     });
   }
 
@@ -56,7 +69,17 @@ export class HttpClient {
    *
    * @throws P2PError UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT, what `lookup` refused with; CLIENT_GONE on abort.
    */
-  request(request: HttpRequest, signal: AbortSignal): Promise<Reply> {
+  async request(request: HttpRequest, signal: AbortSignal): Promise<Reply> {
+    const reply = request.bulk ? await this.#ranges.request(request, signal) : undefined;
+    return reply ?? this.#dispatch(request, signal);
+  }
+
+  /** Closes every connection at once; requests under way fail. */
+  async close(): Promise<void> {
+    await Promise.all([this.#ranges.close(), this.#agent.destroy()]);
+  }
+
+  #dispatch(request: HttpRequest, signal: AbortSignal): Promise<Reply> {
     const url = new URL(request.url);
     return new Promise((resolve, reject) => {
       const exchange = new Exchange(
@@ -78,11 +101,6 @@ export class HttpClient {
         exchange,
       );
     });
-  }
-
-  /** Closes every connection at once; requests under way fail. */
-  async close(): Promise<void> {
-    await this.#agent.destroy();
   }
 }
 

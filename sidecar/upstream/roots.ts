@@ -44,10 +44,10 @@ export class RootsUpstream implements Upstream {
     return {
       name: url,
       kind: 'root',
-      async open({ address, method, headers }, signal) {
+      async open({ address, method, headers, bulk = false }, signal) {
         try {
           const reply = await http.request(
-            { url: `${url}/${apiKey}/${address.url}`, method, headers },
+            { url: `${url}/${apiKey}/${address.url}`, method, headers, bulk },
             signal,
           );
           return watched(reply, breaker);
@@ -63,19 +63,22 @@ export class RootsUpstream implements Upstream {
 /** The reply, with its end told to the breaker. */
 function watched(reply: Reply, breaker: Breaker): Reply {
   const { body } = reply;
+  const watch = async (reading: Promise<void>) => {
+    try {
+      await reading;
+      breaker.succeeded();
+    } catch (error) {
+      if (isFailure(error)) breaker.failed();
+      throw error;
+    }
+  };
+  const { fill } = body;
   return {
     ...reply,
     body: {
       discard: () => body.discard(),
-      async read(sink) {
-        try {
-          await body.read(sink);
-          breaker.succeeded();
-        } catch (error) {
-          if (isFailure(error)) breaker.failed();
-          throw error;
-        }
-      },
+      read: (sink) => watch(body.read(sink)),
+      ...(fill && { fill: (target, progressed) => watch(fill(target, progressed)) }),
     },
   };
 }

@@ -1,0 +1,307 @@
+import { connect, type LookupFunction, type Socket } from 'node:net';
+import { KiB } from '../blob/chunk.ts';
+import type { ReplyBody } from '../blob/upstream.ts';
+import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { parseHead, type ReplyHead } from './reply-head.ts';
+
+// A head fits, and what of the body comes along with it is little to copy.
+const SCRATCH_BYTES = 16 * KiB;
+const END_OF_HEAD = '\r\n\r\n';
+
+/** How long each step may take, milliseconds. */
+export interface ConnectionLimits {
+  readonly connectMs: number;
+  readonly firstByteMs: number;
+  readonly idleMs: number;
+}
+
+/** What became of a request: a reply, or word that this client cannot read it and another must ask. */
+export type Outcome = { readonly head: ReplyHead; readonly body: ReplyBody } | 'unsuited';
+
+type State = 'idle' | 'head' | 'held' | 'body' | 'closed';
+
+/**
+ * One connection that carries requests for ranges, one after the other, and reads bodies straight into the
+ * buffer they are for: no parser, no copy, no garbage. It accepts only what it fully understands: an HTTP/1.1
+ * head with a Content-Length and no transfer coding. Anything else closes it and is left to another client.
+ */
+export class RangeConnection {
+  readonly #socket: Socket;
+  readonly #limits: ConnectionLimits;
+  readonly #onFree: (usable: boolean) => void;
+  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  #state: State = 'idle';
+  #what = '';
+  /** Requests that got a reply on this connection. */
+  #served = 0;
+  #head = Buffer.alloc(0);
+  #left = 0;
+  #keepAlive = false;
+  #target: Uint8Array | undefined;
+  #sink: ((piece: Uint8Array) => void | Promise<void>) | undefined;
+  #progressed: ((bytes: number) => void) | undefined;
+  #settle: { resolve: (outcome: Outcome) => void; reject: (error: unknown) => void } | undefined;
+  #finish: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+  #early: Uint8Array = new Uint8Array(0);
+  #error: P2PError | undefined;
+
+  /** `onFree` is told once a request is over, and whether the connection can carry another. */
+  constructor(
+    url: URL,
+    limits: ConnectionLimits,
+    lookup: LookupFunction | undefined,
+    onFree: (usable: boolean) => void,
+  ) {
+    this.#limits = limits;
+    this.#onFree = onFree;
+    this.#socket = connect({
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: Number(url.port || 80),
+      noDelay: true,
+      ...(lookup === undefined ? {} : { lookup }),
+      onread: { buffer: () => this.#room(), callback: (bytes, buffer) => this.#took(bytes, buffer) },
+    });
+    this.#socket.setTimeout(limits.connectMs);
+    this.#socket.once('connect', () => this.#socket.setTimeout(limits.firstByteMs));
+    this.#socket.on('timeout', () => this.#timedOut());
+    this.#socket.on('error', (cause) => this.#broke(cause));
+    this.#socket.on('close', () => this.#broke(new Error('the connection was closed')));
+  }
+
+  /** True when it waited for a request and may have been closed by the other side meanwhile. */
+  get wasIdle(): boolean {
+    return this.#served > 0;
+  }
+
+  get isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  /** Sends one request; the connection must be free. `what` names it in errors. */
+  request(what: string, text: string, signal: AbortSignal): Promise<Outcome> {
+    this.#what = what;
+    this.#state = 'head';
+    this.#head = Buffer.alloc(0);
+    this.#early = new Uint8Array(0);
+    if (this.wasIdle) this.#socket.setTimeout(this.#limits.firstByteMs);
+    const abort = () => this.#fail(new P2PError('CLIENT_GONE', `${what} was aborted`));
+    signal.addEventListener('abort', abort, { once: true });
+    this.#socket.write(text, 'latin1');
+    return new Promise<Outcome>((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      if (signal.aborted) abort();
+    }).finally(() => signal.removeEventListener('abort', abort));
+  }
+
+  /** Keeps the connection for a later request, but no process alive for it. */
+  rest(idleMs: number): void {
+    this.#socket.setTimeout(idleMs);
+    this.#socket.unref();
+  }
+
+  wake(): void {
+    this.#socket.ref();
+  }
+
+  close(): void {
+    this.#fail(new P2PError('CLIENT_GONE', `${this.#what} was given up`));
+  }
+
+  /** The buffer that the next bytes are read into. */
+  #room(): Uint8Array {
+    return this.#state === 'body' && this.#target !== undefined && this.#left > 0
+      ? this.#target
+      : this.#scratch;
+  }
+
+  /** Bytes have come into `buffer`; `false` stops reading until resumed. */
+  #took(bytes: number, buffer: Uint8Array): boolean {
+    const piece = buffer.subarray(0, bytes);
+    if (this.#state === 'head') return this.#readHead(piece);
+    if (this.#state !== 'body' || bytes > this.#left) {
+      this.#fail(new P2PError('UPSTREAM_MISMATCHED', `${this.#what}: more bytes than announced`));
+      return false;
+    }
+    if (buffer === this.#target) {
+      this.#advance(bytes);
+      return true;
+    }
+    return this.#deliver(piece);
+  }
+
+  #readHead(piece: Uint8Array): boolean {
+    this.#head = Buffer.concat([this.#head, piece]);
+    const end = this.#head.indexOf(END_OF_HEAD);
+    if (end === -1) {
+      if (this.#head.length >= SCRATCH_BYTES) this.#unsuited();
+      return this.#state === 'head';
+    }
+    const head = parseHead(this.#head.toString('latin1', 0, end));
+    if (head === undefined) {
+      this.#unsuited();
+      return false;
+    }
+    this.#early = this.#head.subarray(end + END_OF_HEAD.length);
+    if (this.#early.length > head.length) {
+      this.#fail(new P2PError('UPSTREAM_MISMATCHED', `${this.#what}: more bytes than announced`));
+      return false;
+    }
+    this.#state = 'held';
+    this.#served += 1;
+    this.#left = head.length;
+    this.#keepAlive = head.keepAlive;
+    // While nobody reads, the other side does not idle: we do.
+    this.#socket.setTimeout(0);
+    const settle = this.#settle;
+    this.#settle = undefined;
+    settle?.resolve({ head, body: this.#body() });
+    return false;
+  }
+
+  #body(): ReplyBody {
+    return {
+      read: (sink) =>
+        this.#begin(() => {
+          this.#sink = sink;
+        }),
+      fill: (target, progressed) =>
+        this.#begin(() => {
+          if (target.length !== this.#left) {
+            throw new P2PError(
+              'UPSTREAM_MISMATCHED',
+              `${this.#what}: ${this.#left} bytes for ${target.length}`,
+            );
+          }
+          this.#target = target;
+          this.#progressed = progressed;
+        }),
+      discard: () => this.close(),
+    };
+  }
+
+  #begin(prepare: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#error !== undefined) return reject(this.#error);
+      prepare();
+      this.#finish = { resolve, reject };
+      this.#state = 'body';
+      this.#socket.setTimeout(this.#limits.idleMs);
+      const early = this.#early;
+      this.#early = new Uint8Array(0);
+      if (this.#left === 0) this.#ended();
+      else if (early.length === 0 || this.#deliver(early)) this.#socket.resume();
+    });
+  }
+
+  /** Passes on bytes that were not read in place; `false` while the sink is busy. */
+  #deliver(piece: Uint8Array): boolean {
+    if (this.#target !== undefined) {
+      this.#target.set(piece);
+      this.#advance(piece.length);
+      return true;
+    }
+    try {
+      this.#left -= piece.length;
+      const pending = this.#sink?.(piece);
+      if (pending === undefined) return this.#goOn();
+      this.#socket.setTimeout(0);
+      pending.then(
+        () => {
+          if (this.#state !== 'body') return;
+          this.#socket.setTimeout(this.#limits.idleMs);
+          if (this.#goOn()) this.#socket.resume();
+        },
+        (error: unknown) => this.#fail(error),
+      );
+    } catch (error) {
+      this.#fail(error);
+    }
+    return false;
+  }
+
+  #goOn(): boolean {
+    if (this.#left === 0) this.#ended();
+    return true;
+  }
+
+  #advance(bytes: number): void {
+    this.#left -= bytes;
+    this.#target = this.#target?.subarray(bytes);
+    this.#progressed?.(bytes);
+    if (this.#left === 0) this.#ended();
+  }
+
+  #ended(): void {
+    const finish = this.#finish;
+    this.#reset();
+    this.#state = 'idle';
+    if (this.#keepAlive) this.#socket.resume();
+    else this.#shut();
+    finish?.resolve();
+    this.#onFree(this.#keepAlive);
+  }
+
+  #unsuited(): void {
+    const settle = this.#settle;
+    this.#settle = undefined;
+    this.#shut();
+    settle?.resolve('unsuited');
+    this.#onFree(false);
+  }
+
+  #timedOut(): void {
+    if (this.#state === 'idle') {
+      this.#broke(new Error('idle for long'));
+      return;
+    }
+    const { connectMs, firstByteMs, idleMs } = this.#limits;
+    const why = this.#socket.connecting
+      ? `no connection in ${connectMs} ms`
+      : this.#state === 'head'
+        ? `no reply in ${firstByteMs} ms`
+        : `nothing came for ${idleMs} ms`;
+    this.#fail(new P2PError('UPSTREAM_TIMEOUT', `${this.#what}: ${why}`));
+  }
+
+  #broke(cause: Error): void {
+    if (this.#state === 'closed') return;
+    const name = (cause as NodeJS.ErrnoException).code ?? cause.message;
+    const code = this.#state === 'head' ? 'UPSTREAM_UNREACHABLE' : 'UPSTREAM_TRUNCATED';
+    this.#fail(cause instanceof P2PError ? cause : new P2PError(code, `${this.#what}: ${name}`, { cause }));
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state === 'closed') return;
+    const wasBusy = this.#state !== 'idle';
+    if (error instanceof P2PError) this.#error = error;
+    this.#shut();
+    const { reject } = this.#settle ?? this.#finish ?? {};
+    this.#settle = undefined;
+    this.#reset();
+    reject?.(error);
+    if (wasBusy) this.#onFree(false);
+  }
+
+  #shut(): void {
+    this.#state = 'closed';
+    this.#socket.destroy();
+  }
+
+  #reset(): void {
+    this.#finish = undefined;
+    this.#target = undefined;
+    this.#sink = undefined;
+    this.#progressed = undefined;
+  }
+}
+
+/** A request as it goes out; `undefined` when a header is not plain text in one line. */
+export function formatRequest(method: string, url: URL, headers: HeaderLines): string | undefined {
+  const lines = [`${method} ${url.pathname}${url.search} HTTP/1.1`, `host: ${url.host}`];
+  for (const [name, value] of Object.entries(headers)) {
+    if (name === 'host' || name === 'connection') continue;
+    for (const line of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${line}`);
+  }
+  const text = `${lines.join('\r\n')}\r\n\r\n`;
+  return lines.every((line) => /^[\t\x20-\x7e]*$/.test(line)) ? text : undefined;
+}
