@@ -1,9 +1,14 @@
 import { P2PError } from '../protocol/errors.ts';
 import type { Flight } from './flight.ts';
-import type { Reply } from './upstream.ts';
+import type { Reply, Source } from './upstream.ts';
 
-// A pour that nobody draws from holds a connection of the origin.
-const UNWANTED_MS = 15_000;
+/** What a pour tells whoever keeps it. */
+export interface PourEvents {
+  /** Nobody draws from it any more, for now. */
+  idled(pour: Pour): void;
+  /** Nothing more comes out of it. */
+  ended(pour: Pour): void;
+}
 
 interface Want {
   readonly flight: Flight;
@@ -14,20 +19,25 @@ interface Want {
 }
 
 /**
- * The body of an origin that ignores Range: a whole blob that can only be read forwards. Flights draw from it
- * in turn; bytes before what a flight wants are skipped, and the transfer is held while no flight wants any.
+ * The body of an origin that ignores Range: a whole blob that can only be read forwards. Flights draw from it,
+ * the one whose bytes come first first; bytes before what a flight wants are skipped, and the transfer is held
+ * while no flight wants any.
  */
 export class Pour {
+  /** Who sends it. */
+  readonly source: Source;
+  readonly #reply: Reply;
+  readonly #events: PourEvents;
+  /** By where their bytes begin, ascending. */
+  readonly #wants: Want[] = [];
   #offset = 0;
   #over = false;
-  #want: Want | undefined;
   #wake: (() => void) | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
-  #unwanted: NodeJS.Timeout | undefined;
-  readonly #reply: Reply;
 
-  constructor(reply: Reply) {
+  constructor(source: Source, reply: Reply, events: PourEvents) {
+    this.source = source;
     this.#reply = reply;
+    this.#events = events;
     reply.body
       .read((piece) => this.#take(piece))
       .then(
@@ -36,62 +46,76 @@ export class Pour {
       );
   }
 
+  /** The next byte to come. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** True while no flight draws from it. */
+  get isIdle(): boolean {
+    return this.#wants.length === 0;
+  }
+
   /** True when the byte at `offset` has not passed yet. */
   reaches(offset: number): boolean {
     return !this.#over && this.#offset <= offset;
   }
 
-  /** Fills what a flight lacks; flights that ask at once are served in turn. */
+  /**
+   * Fills what a flight lacks.
+   *
+   * @throws P2PError UPSTREAM_TRUNCATED when the byte it lacks first has passed, or never comes.
+   */
   fill(flight: Flight, base: number): Promise<void> {
-    const filling = this.#turn.then(() => this.#serve(flight, base));
-    this.#turn = filling.catch(() => {});
-    return filling;
-  }
-
-  #serve(flight: Flight, base: number): Promise<void> {
-    clearTimeout(this.#unwanted);
-    if (!this.reaches(base + flight.filled)) {
-      return Promise.reject(
-        new P2PError('UPSTREAM_TRUNCATED', `the body is past byte ${base + flight.filled}`),
-      );
+    const lacking = base + flight.filled;
+    if (!this.reaches(lacking)) {
+      return Promise.reject(new P2PError('UPSTREAM_TRUNCATED', `the body is past byte ${lacking}`));
     }
     return new Promise<void>((filled, failed) => {
-      this.#want = { flight, base, filled, failed };
+      const later = this.#wants.findIndex((want) => want.base > base);
+      this.#wants.splice(later === -1 ? this.#wants.length : later, 0, { flight, base, filled, failed });
       this.#wake?.();
-    }).finally(() => {
-      this.#unwanted = setTimeout(() => this.#reply.body.discard(), UNWANTED_MS).unref();
     });
+  }
+
+  /** Gives the rest up and closes the connection; flights that draw from it fail. */
+  discard(): void {
+    this.#end(new P2PError('UPSTREAM_TRUNCATED', `the transfer was given up at byte ${this.#offset}`));
+    this.#reply.body.discard();
   }
 
   async #take(piece: Uint8Array): Promise<void> {
     for (let at = 0; at < piece.length; ) {
-      const { flight, base, filled } = this.#want ?? (await this.#wanted());
-      const lacking = base + flight.filled;
-      const skipped = Math.min(piece.length - at, Math.max(0, lacking - this.#offset));
+      const want = this.#wants[0] ?? (await this.#wanted());
+      const { flight, base } = want;
+      const ahead = base + flight.filled - this.#offset;
+      if (ahead < 0) throw new Error(`two flights of chunk ${flight.id.index} draw from one transfer`);
+      const skipped = Math.min(piece.length - at, ahead);
       const taken = Math.min(piece.length - at - skipped, flight.length - flight.filled);
       if (taken > 0) flight.append(piece.subarray(at + skipped, at + skipped + taken));
       at += skipped + taken;
       this.#offset += skipped + taken;
-      if (flight.filled === flight.length) {
-        this.#want = undefined;
-        filled();
-      }
+      if (flight.filled < flight.length) continue;
+      this.#wants.splice(this.#wants.indexOf(want), 1);
+      want.filled();
+      if (this.isIdle) this.#events.idled(this);
     }
   }
 
   async #wanted(): Promise<Want> {
-    while (this.#want === undefined) {
+    for (;;) {
+      const [first] = this.#wants;
+      if (first !== undefined) return first;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    return this.#want;
   }
 
   #end(error: unknown): void {
-    clearTimeout(this.#unwanted);
+    if (this.#over) return;
     this.#over = true;
-    this.#want?.failed(error);
-    this.#want = undefined;
+    for (const { failed } of this.#wants.splice(0)) failed(error);
+    this.#events.ended(this);
   }
 }
