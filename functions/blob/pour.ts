@@ -69,7 +69,7 @@ export class Pour {
   fill(flight: Flight, base: number): Promise<void> {
     const lacking = base + flight.filled;
     if (!this.reaches(lacking)) {
-      return Promise.reject(new P2PError('UPSTREAM_TRUNCATED', `the body is past byte ${lacking}`));
+      return Promise.reject(passed(lacking));
     }
     return new Promise<void>((filled, failed) => {
       const later = this.#wants.findIndex((want) => want.base > base);
@@ -89,7 +89,12 @@ export class Pour {
       const want = this.#wants[0] ?? (await this.#wanted());
       const { flight, base } = want;
       const ahead = base + flight.filled - this.#offset;
-      if (ahead < 0) throw new Error(`two flights of chunk ${flight.id.index} draw from one transfer`);
+      if (ahead < 0) {
+        // Another flight of the same chunk had these bytes: one that was disowned still ends for who is on it.
+        this.#wants.splice(this.#wants.indexOf(want), 1);
+        want.failed(passed(base + flight.filled));
+        continue;
+      }
       const skipped = Math.min(piece.length - at, ahead);
       const taken = Math.min(piece.length - at - skipped, flight.length - flight.filled);
       if (taken > 0) flight.append(piece.subarray(at + skipped, at + skipped + taken));
@@ -119,3 +124,6 @@ export class Pour {
     this.#events.ended(this);
   }
 }
+
+const passed = (offset: number): P2PError =>
+  new P2PError('UPSTREAM_TRUNCATED', `the body is past byte ${offset}`);

@@ -94,6 +94,18 @@ test('holds the transfer while nobody wants any, and refuses what has passed', a
   assert.ok(has(9));
 });
 
+test('gives the bytes of a chunk to one flight alone, and tells a second that they have passed', async () => {
+  // A chunk has two flights when its blob was dropped meanwhile.
+  const { body, want, has } = startPour();
+  const first = want(2);
+  const second = want(2).catch((error: unknown) => error);
+  const third = want(3);
+  void body.push(BYTES);
+  await rejects('UPSTREAM_TRUNCATED', Promise.reject(await second));
+  await Promise.all([first, third]);
+  assert.ok(has(3));
+});
+
 test('fails all who wait, once, when the body ends short or breaks, and reaches nothing then', async () => {
   for (const error of [undefined, new Error('broke')]) {
     const { pour, body, told, want } = startPour();
