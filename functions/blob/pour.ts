@@ -91,7 +91,7 @@ export class Pour {
       const ahead = base + flight.filled - this.#offset;
       if (ahead < 0) {
         // Another flight of the same chunk had these bytes: one that was disowned still ends for who is on it.
-        this.#wants.splice(this.#wants.indexOf(want), 1);
+        this.#leave(want);
         want.failed(passed(base + flight.filled));
         continue;
       }
@@ -101,10 +101,14 @@ export class Pour {
       at += skipped + taken;
       this.#offset += skipped + taken;
       if (flight.filled < flight.length) continue;
-      this.#wants.splice(this.#wants.indexOf(want), 1);
+      this.#leave(want);
       want.filled();
-      if (this.isIdle) this.#events.idled(this);
     }
+  }
+
+  #leave(want: Want): void {
+    this.#wants.splice(this.#wants.indexOf(want), 1);
+    if (this.isIdle) this.#events.idled(this);
   }
 
   async #wanted(): Promise<Want> {
