@@ -2,6 +2,7 @@ import type { Settings } from '../../functions/service/settings.ts';
 import { get } from './client.ts';
 import { freePort } from './daemon.ts';
 import { type Configured, type NodeProcess, startNode } from './node-process.ts';
+import { until } from './until.ts';
 
 /** What the nodes of a network of ours are started with. */
 export interface PairOptions {
@@ -96,3 +97,13 @@ export async function metric(node: NodeProcess, name: string, ...labels: string[
 /** How many requests for blobs a node has answered. */
 export const repliesOf = (node: NodeProcess): Promise<number> =>
   metric(node, 'p2p_replies_total', 'way="p2p"');
+
+/**
+ * How many bytes a node has served that came from there, once that is `bytes` or more: a slice is counted after
+ * the client has it.
+ */
+export const servedFrom = (node: NodeProcess, from: string, bytes: number): Promise<number> =>
+  until(`${bytes} bytes from ${from}`, async () => {
+    const served = await metric(node, 'p2p_served_bytes_total', `from="${from}"`);
+    return served >= bytes ? served : undefined;
+  });

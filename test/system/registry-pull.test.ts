@@ -8,7 +8,7 @@ import { sha256 } from '../support/blob-of.ts';
 import { get } from '../support/client.ts';
 import { type Descriptor, type Image, pushImage } from '../support/image.ts';
 import type { NodeProcess } from '../support/node-process.ts';
-import { metric, type Pair, startPair, through } from '../support/pair.ts';
+import { type Pair, servedFrom, startPair, through } from '../support/pair.ts';
 import { need } from '../support/programs.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { shared } from '../support/shared.ts';
@@ -96,7 +96,7 @@ real(
       total,
       'the registry sent each byte of each blob once',
     );
-    const served = await metric(pair.agent, 'p2p_served_bytes_total', 'from="root"');
+    const served = await servedFrom(pair.agent, 'root', total);
     assert.is(served, total, 'all of it came through agent and root');
 
     const asked = registry.blobHits().length;
