@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { addressKey, blobKey } from '../../../functions/blob/identity.ts';
+import { addressKey, blobKey, claimKey } from '../../../functions/blob/identity.ts';
 import { parseAddress } from '../../../functions/protocol/address.ts';
 import { digestPath } from '../../support/reader.ts';
 
@@ -10,13 +10,22 @@ const HEX = 'ab'.repeat(32);
 const DATE = 'Wed, 01 Jan 2020 00:00:00 GMT';
 const PLAIN = parseAddress('http://a.test/file?v=1');
 
-test('is the digest where the address names one, whoever serves it and whatever he says of it', () => {
+test('files what is proven of a digest under the digest, whoever serves it', () => {
   for (const url of [`http://a.test${digestPath(HEX)}`, `https://b.test${digestPath(HEX)}?x=1`]) {
-    const address = parseAddress(url);
-    assert.is(addressKey(address), `sha256:${HEX}`);
-    assert.is(blobKey(address, 1, '"a"', DATE), `sha256:${HEX}`);
-    assert.is(blobKey(address, 2, undefined, undefined), `sha256:${HEX}`);
+    assert.is(addressKey(parseAddress(url)), `sha256:${HEX}`);
   }
+});
+
+test('keeps what one origin claims of a digest apart from what another claims, and each size apart', () => {
+  const address = parseAddress(`http://a.test${digestPath(HEX)}`);
+  const signed = parseAddress(`http://a.test/other${digestPath(HEX)}?x=1`);
+  const elsewhere = parseAddress(`http://b.test${digestPath(HEX)}`);
+  assert.is(claimKey(signed), claimKey(address));
+  assert.is.not(claimKey(elsewhere), claimKey(address));
+  assert.is(blobKey(address, 1, '"a"', DATE), blobKey(signed, 1, undefined, undefined));
+  assert.is.not(blobKey(address, 2, '"a"', DATE), blobKey(address, 1, '"a"', DATE));
+  assert.is.not(blobKey(elsewhere, 1, '"a"', DATE), blobKey(address, 1, '"a"', DATE));
+  assert.is(claimKey(PLAIN), addressKey(PLAIN));
 });
 
 test('keeps versions apart by strong ETag, by date and size, and by address', () => {
