@@ -5,6 +5,9 @@ import { P2PError } from '../protocol/errors.ts';
 import { ORIGIN_PRESETS } from './origin-presets.ts';
 
 const COMPATIBLE = ipaddr.IPv6.parseCIDR('::/96');
+// Azure's host agent: it answers for metadata and credentials on an address that looks public. Other clouds'
+// are private by range.
+const METADATA: ReadonlySet<string> = new Set(['168.63.129.16']);
 
 /** One entry of `Origins`, taken apart. */
 interface Pattern {
@@ -18,9 +21,9 @@ interface Pattern {
 
 /**
  * Which origins may be read. An origin must be on the list; whatever it is called, an address that is not
- * public (private, loopback, link-local, metadata) is refused unless its host is on the list by name. The
- * address is judged where it is used, at connect, so a name that resolves differently the second time gains
- * nothing.
+ * public (private, loopback, link-local, metadata) is refused unless an entry without a wildcard matches the
+ * whole origin: what else listens on a listed host is no origin. The address is judged where it is used, at
+ * connect, so a name that resolves differently the second time gains nothing.
  */
 export class OriginAccess {
   readonly #patterns: readonly Pattern[];
@@ -41,36 +44,37 @@ export class OriginAccess {
   }
 
   /**
-   * Refuses a URL whose host is an address that is neither public nor listed: where a redirect may lead.
+   * Refuses a URL whose host is an address that is neither public nor opened: where a redirect may lead.
    *
    * @throws P2PError ORIGIN_NOT_ALLOWED.
    */
   checkAddress(url: URL): void {
     const host = bareHost(url.hostname);
-    if (isIP(host) !== 0 && !isPublic(host) && !this.#names(url.hostname)) {
+    if (isIP(host) !== 0 && !isPublic(host) && !this.opens(url)) {
       throw notAllowed(url.origin, 'is not a public address');
     }
   }
 
-  /** DNS for connections to origins: addresses that are not public are left out, unless the host is listed. */
-  readonly lookup: LookupFunction = (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error !== null) return callback(error, '', 4);
-      const open = this.#names(hostname) ? addresses : addresses.filter(({ address }) => isPublic(address));
-      const first = open[0];
-      if (first === undefined) {
-        return callback(notAllowed(hostname, 'resolves to no public address'), '', 4);
-      }
-      if (options.all) (callback as (error: null, addresses: LookupAddress[]) => void)(null, open);
-      else callback(null, first.address, first.family);
-    });
-  };
-
-  /** True when an entry names this very host; a wildcard does not open private addresses. */
-  #names(hostname: string): boolean {
-    const host = bareHost(hostname.toLowerCase());
-    return this.#patterns.some((pattern) => pattern.host === host);
+  /** True when an entry names this very origin, whatever its address; a wildcard opens public addresses alone. */
+  opens(url: URL): boolean {
+    return this.#patterns.some((pattern) => !isWildcard(pattern) && matches(pattern, url));
   }
+
+  /** DNS for connections to one origin: addresses that are not public are left out unless the origin is opened. */
+  readonly lookup =
+    (origin: URL): LookupFunction =>
+    (hostname, options, callback) => {
+      resolve(hostname, { ...options, all: true }, (error, addresses) => {
+        if (error !== null) return callback(error, '', 4);
+        const open = this.opens(origin) ? addresses : addresses.filter(({ address }) => isPublic(address));
+        const first = open[0];
+        if (first === undefined) {
+          return callback(notAllowed(origin.origin, 'resolves to no public address'), '', 4);
+        }
+        if (options.all) (callback as (error: null, addresses: LookupAddress[]) => void)(null, open);
+        else callback(null, first.address, first.family);
+      });
+    };
 }
 
 function expandPreset(entry: string): readonly string[] {
@@ -99,6 +103,8 @@ function matches({ origin, host, port }: Pattern, url: URL): boolean {
   return host.startsWith('.') ? asked.endsWith(host) : asked === host;
 }
 
+const isWildcard = ({ host }: Pattern): boolean => host === '*' || host.startsWith('.');
+
 const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80));
 
 const bareHost = (hostname: string): string => hostname.replace(/^\[|\]$/g, '');
@@ -107,6 +113,7 @@ function isPublic(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   // IPv4 in IPv6 is judged as the IPv4 it is; its old form, `::a.b.c.d`, goes nowhere in public.
   const parsed = ipaddr.process(address);
+  if (METADATA.has(parsed.toString())) return false;
   return parsed.range() === 'unicast' && !(parsed instanceof ipaddr.IPv6 && parsed.match(COMPATIBLE));
 }
 

@@ -93,7 +93,7 @@ const proxyConfig = object<Settings['ProxyConfig']>(
     Rules: {
       type: 'array',
       description:
-        'What happens to a request whose URL matches a regular expression: accelerate, pass or deny. The first match wins; what no rule matches passes through.',
+        'What happens to a request whose URL matches a regular expression: accelerate, pass or deny. The first match wins; what no rule matches passes through. URLs are matched as parsed, in lower case up to the path; of a CONNECT tunnel only https://host:port/ and http://host:port/ can be denied.',
       items: {
         type: 'object',
         required: ['Match', 'Action'],
@@ -230,7 +230,7 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
     type: 'array',
     items: { type: 'string', format: 'origin' },
     description:
-      'Origins that may be read: scheme://host[:port], a host, *.suffix, preset:registries for the public registries, or * for any. Addresses that are not public are open only to hosts listed by name.',
+      'Origins that may be read: scheme://host[:port], a host, *.suffix, preset:registries for the public registries, or * for any. An address that is not public is open only to an entry without a wildcard that matches scheme, host and port as far as it names them.',
     default: ['preset:registries'],
   },
   OriginFallback: flag('Whether an agent reads the origin itself when no root can serve.', true),

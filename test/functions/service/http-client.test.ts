@@ -347,7 +347,7 @@ test('sends a body as it comes', async () => {
 
 test('passes on what its lookup refused with', async () => {
   await using http = openClient({
-    lookup: (_host, _options, callback) => callback(new P2PError('ORIGIN_NOT_ALLOWED', 'no'), '', 4),
+    lookup: () => (_host, _options, callback) => callback(new P2PError('ORIGIN_NOT_ALLOWED', 'no'), '', 4),
   });
   await rejects('ORIGIN_NOT_ALLOWED', http.get('http://a.test/'));
 });

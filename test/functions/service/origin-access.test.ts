@@ -6,9 +6,10 @@ import { rejects, throws } from '../../support/rejects.ts';
 
 const test = suite('functions/service/origin-access');
 
-const lookUp = (access: OriginAccess, host: string): Promise<LookupAddress[]> =>
+const lookUp = (access: OriginAccess, url: string): Promise<LookupAddress[]> =>
   new Promise((resolve, reject) => {
-    access.lookup(host, { all: true }, (error, addresses) => {
+    const origin = new URL(url);
+    access.lookup(origin)(origin.hostname, { all: true }, (error, addresses) => {
       if (error) reject(error);
       else resolve(addresses as LookupAddress[]);
     });
@@ -75,6 +76,8 @@ const NOT_PUBLIC: Readonly<Record<string, string>> = {
   'link-local': '169.254.1.1',
   'metadata of AWS, GCP, Azure': '169.254.169.254',
   'metadata of Alibaba': '100.100.100.200',
+  'metadata of Oracle': '192.0.0.192',
+  'host agent of Azure mapped': '[::ffff:168.63.129.16]',
   'IETF protocols': '192.0.0.1',
   documentation: '192.0.2.1',
   benchmarks: '198.18.0.1',
@@ -125,19 +128,39 @@ for (const host of [
   });
 }
 
+test('opens a private address to the listed origin alone, not to what else listens on its host', () => {
+  for (const entry of ['http://127.0.0.1:5000', '127.0.0.1:5000']) {
+    const access = new OriginAccess([entry]);
+    assert.is(access.checkAddress(new URL('http://127.0.0.1:5000/x')), undefined);
+    for (const other of ['http://127.0.0.1:22/', 'http://127.0.0.1/', 'http://127.0.0.2:5000/']) {
+      throws('ORIGIN_NOT_ALLOWED', () => access.checkAddress(new URL(other)));
+    }
+  }
+});
+
 test('refuses at connect a name that resolves to loopback, whatever wildcard lets it be asked', async () => {
-  for (const entries of [['*'], [], ['http://127.0.0.1:1']]) {
-    const error = await rejects('ORIGIN_NOT_ALLOWED', lookUp(new OriginAccess(entries), 'localhost'));
+  for (const entries of [
+    ['*'],
+    [],
+    ['http://127.0.0.1:5000'],
+    ['localhost:22'],
+    ['https://localhost:5000'],
+  ]) {
+    const error = await rejects(
+      'ORIGIN_NOT_ALLOWED',
+      lookUp(new OriginAccess(entries), 'http://localhost:1'),
+    );
     assert.match(error.message, 'Origins');
   }
 });
 
 for (const entry of ['localhost', 'http://localhost:5000', 'LOCALHOST', 'localhost:5000']) {
   test(`connects to a name that resolves to loopback when ${entry} is listed`, async () => {
-    const addresses = await lookUp(new OriginAccess([entry]), 'localhost');
+    const access = new OriginAccess([entry]);
+    const addresses = await lookUp(access, 'http://localhost:5000');
     assert.ok(addresses.length > 0);
     const one = await new Promise((resolve, reject) => {
-      new OriginAccess([entry]).lookup('localhost', { family: 4 }, (error, address) =>
+      access.lookup(new URL('http://localhost:5000'))('localhost', { family: 4 }, (error, address) =>
         error ? reject(error) : resolve(address),
       );
     });
@@ -145,8 +168,24 @@ for (const entry of ['localhost', 'http://localhost:5000', 'LOCALHOST', 'localho
   });
 }
 
+// Broke: an entry for one port, or one scheme, opened all of a private host.
+for (const [entry, url] of [
+  ['http://localhost:5000', 'http://localhost:22'],
+  ['http://localhost:5000', 'https://localhost:5000'],
+  ['localhost:5000', 'http://localhost:5001'],
+  ['https://localhost', 'http://localhost'],
+] as const) {
+  test(`connects to nothing private at ${url} when ${entry} is listed`, async () => {
+    await rejects('ORIGIN_NOT_ALLOWED', lookUp(new OriginAccess([entry]), url));
+    const address = (text: string) => text.replace('localhost', '127.0.0.1');
+    const access = new OriginAccess([address(entry)]);
+    throws('ORIGIN_NOT_ALLOWED', () => access.checkAddress(new URL(address(url))));
+    assert.is(access.opens(new URL(address(url))), false);
+  });
+}
+
 test('tells of a name that does not resolve as what it is', async () => {
-  const error = await lookUp(new OriginAccess(['*']), 'no-such-host.invalid').then(
+  const error = await lookUp(new OriginAccess(['*']), 'http://no-such-host.invalid').then(
     () => undefined,
     (cause: NodeJS.ErrnoException) => cause,
   );

@@ -160,6 +160,31 @@ test('drops credentials where a redirect leaves https', async () => {
   await http.close();
 });
 
+test('does not follow a redirect to another port of a private host that is listed with its port', async () => {
+  // Broke: one entry `http://127.0.0.1:5000` opened every port of 127.0.0.1 to what redirects there.
+  await using origin = await startOrigin();
+  await using other = await startOrigin();
+  for (const host of ['127.0.0.1', 'localhost']) {
+    await using upstream = openUpstream([`http://${host}:${origin.port}`]);
+    origin.put('/blob', blobOf(1, 'x'));
+    origin.faults.push({ redirect: `http://${host}:${other.port}/secret` });
+    await rejects('ORIGIN_NOT_ALLOWED', upstream.open(`http://${host}:${origin.port}/blob`));
+  }
+  assert.is(other.connections, 0);
+});
+
+for (const entry of ['localhost:PORT', '127.0.0.1:PORT', 'http://localhost:PORT', 'localhost', '127.0.0.1']) {
+  test(`reads a private origin that ${entry} lists`, async () => {
+    await using origin = await startOrigin();
+    await using upstream = openUpstream([entry.replace('PORT', String(origin.port))]);
+    const bytes = blobOf(100, 'private');
+    const url = origin
+      .put('/blob', bytes)
+      .replace('127.0.0.1', entry.includes('localhost') ? 'localhost' : '$&');
+    assert.ok((await bytesOf(await upstream.open(url))).equals(bytes));
+  });
+}
+
 for (const target of [
   'http://10.0.0.1/',
   'http://169.254.169.254/latest/meta-data/',
@@ -193,7 +218,7 @@ test('does not connect to a listed-by-wildcard name that resolves to a private a
 test('follows a redirect to a public name that is not on the list, and refuses it when it is private after all', async () => {
   await using origin = await startOrigin({ always: { redirect: 'http://cdn.test/blob' } });
   const asked: string[] = [];
-  await using upstream = openUpstream([origin.url], (host, _options, callback) => {
+  await using upstream = openUpstream([origin.url], () => (host, _options, callback) => {
     asked.push(host);
     callback(Object.assign(new Error('no such host'), { code: 'ENOTFOUND' }), '', 4);
   });
