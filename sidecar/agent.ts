@@ -84,10 +84,10 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   metrics.watchFlights(() => reader.flights);
   const blobs = new BlobServer({ reader, upstream, self, metrics, now: Date.now });
   const rules = new Rules(ProxyConfig.Rules);
-  const tunnels: ConnectParts = { access, connectMs: limits.connectMs, log };
+  const tunnels: ConnectParts = { access, rules, connectMs: limits.connectMs, log };
   return {
     p2p: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, ...parts }),
-    proxy: createForwardApp({ blobs, rules, passing: { http: passHttp, access }, ...parts }),
+    proxy: createForwardApp({ blobs, rules, passing: { http: passHttp, access, reader }, ...parts }),
     tunnel: (request, client, head) => openTunnel(tunnels, request, client, head),
     async close() {
       await reader.close();

@@ -1,5 +1,5 @@
 import Koa, { type Context, type Next } from 'koa';
-import { parseAddress, redact } from '../../functions/protocol/address.ts';
+import { parseAddress } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { countReplies } from '../../functions/service/count-replies.ts';
 import { healthRoutes } from '../../functions/service/health.ts';
@@ -41,16 +41,13 @@ export function createForwardApp({
     const target = ctx.req.url ?? '/';
     if (target.startsWith('/')) return next();
     ctx.respond = false;
-    const action = rules.decide(target);
-    if (action === 'deny')
-      throw new P2PError('RULE_DENIED', `a rule in ProxyConfig.Rules denies ${redact(target)}`);
-    // Parsed either way: what is not an http URL cannot be passed on.
     const address = parseAddress(target);
+    const action = rules.refuseDenied(address.url);
     const isRead = ctx.method === 'GET' || ctx.method === 'HEAD';
     if (action === 'accelerate' && isRead) {
       return blobs.serve({ request: ctx.req, response: ctx.res, address, chain: self });
     }
-    return pass(passing, new URL(address.url), ctx.req, ctx.res);
+    return pass(passing, address, ctx.req, ctx.res);
   });
   app.use(health.routes());
   app.use(function explain(ctx: Context) {

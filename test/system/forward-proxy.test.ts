@@ -312,9 +312,14 @@ test('either side of a tunnel that leaves takes the other along', async () => {
   );
   const [, byServer] = await tunnel(agent, `127.0.0.1:${port}`);
   await until('the second connection', () => accepted.length === 2);
-  const ended = once(byServer.resume(), 'close', { signal: AbortSignal.timeout(WAIT_MS) });
+  // A reset comes through as one: what broke must not look like an end.
+  const broken = once(byServer.resume(), 'end', { signal: AbortSignal.timeout(WAIT_MS) });
   accepted[1]?.resetAndDestroy();
-  await ended;
+  const { code } = (await broken.then(
+    () => assert.unreachable('a clean end'),
+    (error: NodeJS.ErrnoException) => error,
+  )) as NodeJS.ErrnoException;
+  assert.is(code, 'ECONNRESET');
   for (const socket of accepted) socket.destroy();
   await new Promise((resolve) => server.close(resolve));
   // A broken tunnel has not taken the proxy along.
