@@ -135,6 +135,8 @@ class Transfer {
     await this.#verifyBefore((tail.at(-1)?.index ?? -1) + 1);
     if (this.#pass !== undefined) await this.#conclude(this.#pass);
     for (const slice of tail) yield* this.#slice(slice);
+    // All pieces have been used. After an error some may not have been: then nothing is released.
+    for (const index of [...this.#supplies.keys()]) this.#letGo(index);
   }
 
   async *#slice(slice: Slice): AsyncGenerator<Uint8Array, void, undefined> {
@@ -156,10 +158,12 @@ class Transfer {
     if (supply instanceof Flight) {
       this.#lookAhead(index);
       while (at < to) {
-        const there = Math.min(to, await supply.beyond(at, this.#signal));
+        const piece = supply.view(at, Math.min(to, await supply.beyond(at, this.#signal)));
+        // It was wrong, and is being fetched anew.
+        if (piece.length === 0) continue;
         this.first ??= supply;
-        yield supply.view(at, there);
-        at = there;
+        yield piece;
+        at += piece.length;
       }
     }
     this.#reader.count(supply.from ?? 'unknown', to - from, index > this.#counted ? 1 : 0);
@@ -182,13 +186,25 @@ class Transfer {
     const known = this.#supplies.get(index) ?? this.#reader.ready(this.#facts, index);
     const supply = known ?? (this.#pass ? undefined : await this.#reader.extent(this.#facts, index));
     if (supply === undefined) return this.#takeOff(index);
-    this.#supplies.set(index, supply);
+    if (!this.#supplies.has(index)) this.#hold(index, supply);
     return supply;
+  }
+
+  /** In the same turn in which the supply was got: until then its memory is nobody's promise. */
+  #hold(index: number, supply: Flight | Extent): void {
+    if (supply instanceof Flight) supply.retain();
+    this.#supplies.set(index, supply);
+  }
+
+  #letGo(index: number): void {
+    const supply = this.#supplies.get(index);
+    if (supply instanceof Flight) supply.release();
+    this.#supplies.delete(index);
   }
 
   #takeOff(index: number): Flight {
     const flight = this.#reader.flight(this.#ask, this.#facts, index);
-    this.#supplies.set(index, flight);
+    this.#hold(index, flight);
     return flight;
   }
 
@@ -217,7 +233,7 @@ class Transfer {
         if (this.#pass?.offer(this.#unverified, chunk) === false) await this.#mismatch();
       }
       // What reaches into the tail is read from once more.
-      if (this.#unverified - 1 < this.#tailFrom) this.#supplies.delete(this.#unverified - 1);
+      if (this.#unverified - 1 < this.#tailFrom) this.#letGo(this.#unverified - 1);
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Span } from '../protocol/range.ts';
+import type { ChunkMemory } from './chunk-memory.ts';
 
 /** 1,024 bytes. */
 export const KiB = 1024;
@@ -18,9 +19,14 @@ export interface ChunkId {
   readonly index: number;
 }
 
-/** A whole chunk. `bytes` are never written to once the chunk exists: everyone may share them. */
+/** A whole chunk. `bytes` are never written to while anyone holds the chunk: everyone may share them. */
 export interface Chunk {
   readonly bytes: Uint8Array;
+  /**
+   * Set where `bytes` are used again once nobody holds the chunk: whoever keeps it beyond the current turn
+   * retains it, and releases it when done. Without it, `bytes` live as long as anyone refers to them.
+   */
+  readonly memory?: ChunkMemory;
   /** sha-256 of `bytes`, hex. */
   readonly sha256: string;
 }

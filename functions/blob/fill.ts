@@ -26,6 +26,15 @@ export interface FillOrder {
   readonly headers: HeaderLines;
 }
 
+/** A flight being filled, by its order. */
+interface Filling extends FillOrder {
+  readonly flight: Flight;
+  /** Names of the sources that the flight's bytes came from. */
+  readonly givers: Set<string>;
+  /** By name, how often a source has sent other bytes than those expected. */
+  readonly blamed: ReadonlyMap<string, number>;
+}
+
 /** A reply in hand whose head was read already. */
 export interface OpenReply {
   readonly source: Source;
@@ -49,14 +58,34 @@ export class Filler {
 
   /**
    * Fills a flight and checks it against the digest it expects, if any. `opened` is a reply that begins at the
-   * flight's first byte.
+   * flight's first byte. Bytes that are not those expected are dropped and asked for elsewhere, of each source
+   * at most once more, as long as nobody has seen any of them.
    *
    * @throws P2PError what the upstream refused or failed with; ORIGIN_CHANGED when the blob is another version
-   * by now; CHUNK_CORRUPT or DIGEST_MISMATCH when the bytes are not those expected.
+   * by now; DIGEST_MISMATCH when no source has the bytes of the blob's digest, UPSTREAMS_EXHAUSTED when none has
+   * those of the chunk's; either of DIGEST_MISMATCH and CHUNK_CORRUPT when wrong bytes were seen.
    */
   async fill(flight: Flight, order: FillOrder, opened?: OpenReply): Promise<Chunk> {
+    const known = flight.expected;
+    const blamed = new Map<string, number>();
+    let mismatch: P2PError | undefined;
+    for (;;) {
+      const filling = { ...order, flight, givers: new Set<string>(), blamed };
+      await this.#fillUp(filling, mismatch === undefined ? opened : undefined).catch((error: unknown) => {
+        throw mismatch === undefined || !isElsewhere(error) ? error : exhausted(mismatch);
+      });
+      const chunk = flight.chunk(await sha256Hex(flight.bytes));
+      if (flight.expected === undefined || flight.expected === chunk.sha256) return chunk;
+      mismatch = this.#blame(filling);
+      for (const giver of filling.givers) blamed.set(giver, (blamed.get(giver) ?? 0) + 1);
+      if (!flight.startOver(known)) throw mismatch;
+    }
+  }
+
+  async #fillUp(filling: Filling, opened: OpenReply | undefined): Promise<void> {
+    const { flight } = filling;
     if (opened !== undefined) {
-      await this.#transfer(flight, order, opened).catch((error: unknown) => {
+      await this.#transfer(filling, opened).catch((error: unknown) => {
         if (!(error instanceof P2PError) || error.retry !== 'elsewhere') throw error;
         this.#report(opened.source, error);
       });
@@ -64,61 +93,63 @@ export class Filler {
     for (let round = 1; flight.filled < flight.length; round += 1) {
       const before = flight.filled;
       try {
-        await this.#pull(flight, order);
+        await this.#pull(filling);
       } catch (error) {
         const gotOn = flight.filled > before && round < MAX_ROUNDS;
-        const final =
-          error instanceof P2PError && error.retry !== 'elsewhere' && error.code !== 'UPSTREAMS_EXHAUSTED';
-        if (!gotOn || final) throw error;
+        if (!gotOn || !isElsewhere(error)) throw error;
       }
     }
-    const chunk = { bytes: flight.bytes, sha256: await sha256Hex(flight.bytes) };
-    if (flight.expected !== undefined && flight.expected !== chunk.sha256) {
-      const code = order.facts.digest === `sha256:${flight.expected}` ? 'DIGEST_MISMATCH' : 'CHUNK_CORRUPT';
-      throw new P2PError(
-        code,
-        `chunk ${flight.id.index} of ${flight.id.key} from ${flight.from} has other bytes`,
-      );
-    }
-    return chunk;
   }
 
-  #pull(flight: Flight, order: FillOrder): Promise<void> {
+  #pull(filling: Filling): Promise<void> {
     return firstSuccess(
-      this.#upstream.sources(order.address),
+      this.#sources(filling),
       async (source) => {
-        if (order.facts.rangeless) await this.#draw(flight, order, source);
-        else await this.#transfer(flight, order, await this.#open(flight, order, source));
+        if (filling.facts.rangeless) await this.#draw(filling, source);
+        else await this.#transfer(filling, await this.#open(filling, source));
       },
       (source, error) => this.#report(source, error),
     );
   }
 
-  async #open(flight: Flight, { address, headers }: FillOrder, source: Source): Promise<OpenReply> {
+  /** Those that sent no wrong bytes yet, then those that did once: it may have happened on the way. */
+  *#sources({ address, blamed }: Filling): Iterable<Source> {
+    const again: Source[] = [];
+    for (const source of this.#upstream.sources(address)) {
+      const times = blamed.get(source.name) ?? 0;
+      if (times === 0) yield source;
+      else if (times === 1) again.push(source);
+    }
+    yield* again;
+  }
+
+  async #open(filling: Filling, source: Source): Promise<OpenReply> {
+    const { flight, address } = filling;
     const base = flight.id.index * flight.id.chunkBytes;
     const range = formatRange({ start: base + flight.filled, end: base + flight.length });
     const query = {
       address,
       method: 'GET',
-      headers: { ...headers, range, 'accept-encoding': 'identity' },
+      headers: { ...headersFor(filling, source), range },
       bulk: true,
     } as const;
     const reply = await source.open(query, this.#signal);
     return { source, reply, answer: await readAnswer(reply, source.name) };
   }
 
-  async #transfer(flight: Flight, order: FillOrder, opened: OpenReply): Promise<void> {
+  async #transfer(filling: Filling, opened: OpenReply): Promise<void> {
+    const { flight, facts, givers } = filling;
     const { source, reply, answer } = opened;
     const base = flight.id.index * flight.id.chunkBytes;
     try {
-      expectSameVersion(order, opened);
+      expectSameVersion(filling, opened);
     } catch (error) {
       reply.body.discard();
       throw error;
     }
-    if (answer.kind === 'whole' && (flight.length < order.facts.size || flight.filled > 0)) {
+    if (answer.kind === 'whole' && (flight.length < facts.size || flight.filled > 0)) {
       // It ignored Range: these are the blob's first bytes, not the flight's.
-      return this.#drawFrom(this.#pours.add(order.facts.key, source, reply), flight, base);
+      return this.#drawFrom(this.#pours.add(facts.key, source, reply), filling);
     }
     if (answer.kind === 'part') {
       const wanted = { start: base + flight.filled, end: base + flight.length };
@@ -131,6 +162,7 @@ export class Filler {
       }
     }
     flight.from = source.kind;
+    givers.add(source.name);
     if (flight.filled === 0)
       flight.expected ??= parseContentDigest(headerValue(reply.headers, 'content-digest'));
     if (reply.body.fill !== undefined) await reply.body.fill(flight.room, (bytes) => flight.advance(bytes));
@@ -143,32 +175,62 @@ export class Filler {
     }
   }
 
-  async #draw(flight: Flight, order: FillOrder, source: Source): Promise<void> {
-    const base = flight.id.index * flight.id.chunkBytes;
-    const running = this.#pours.find(order.facts.key, base + flight.filled);
-    if (running !== undefined) return this.#drawFrom(running, flight, base);
-    const headers = { ...order.headers, 'accept-encoding': 'identity' };
-    const reply = await source.open({ address: order.address, method: 'GET', headers }, this.#signal);
+  async #draw(filling: Filling, source: Source): Promise<void> {
+    const { flight, facts, address, blamed } = filling;
+    const offset = flight.id.index * flight.id.chunkBytes + flight.filled;
+    // What has to be had from another source, or sent anew, is not in a transfer that runs already.
+    const running = blamed.size === 0 ? this.#pours.find(facts.key, offset) : undefined;
+    if (running !== undefined) return this.#drawFrom(running, filling);
+    const headers = headersFor(filling, source);
+    const reply = await source.open({ address, method: 'GET', headers }, this.#signal);
     const answer = await readAnswer(reply, source.name);
-    await this.#transferWhole(flight, order, { source, reply, answer });
+    await this.#transferWhole(filling, { source, reply, answer });
   }
 
-  async #transferWhole(flight: Flight, order: FillOrder, opened: OpenReply): Promise<void> {
+  async #transferWhole(filling: Filling, opened: OpenReply): Promise<void> {
     if (opened.answer.kind !== 'whole') {
       opened.reply.body.discard();
       throw new P2PError('UPSTREAM_MISMATCHED', `${opened.source.name} sent a part of what was asked whole`);
     }
-    await this.#transfer(flight, order, opened);
+    await this.#transfer(filling, opened);
   }
 
-  async #drawFrom(pour: Pour, flight: Flight, base: number): Promise<void> {
+  async #drawFrom(pour: Pour, { flight, givers }: Filling): Promise<void> {
     flight.from = pour.source.kind;
-    await this.#pours.fill(pour, flight, base);
+    givers.add(pour.source.name);
+    await this.#pours.fill(pour, flight, flight.id.index * flight.id.chunkBytes);
+  }
+
+  /** Tells whose bytes were wrong, and returns what that is to the reader. */
+  #blame({ flight, facts, givers }: Filling): P2PError {
+    const source = [...givers].join(', ');
+    this.#events.failed('chunk_corrupt', { ...flight.id, from: flight.from, source });
+    const code = facts.digest === `sha256:${flight.expected}` ? 'DIGEST_MISMATCH' : 'CHUNK_CORRUPT';
+    return new P2PError(code, `${source} sent other bytes for chunk ${flight.id.index} of ${flight.id.key}`);
   }
 
   #report(source: Source, error: P2PError): void {
     this.#events.failed('upstream_failed', { source: source.name, code: error.code, error: error.message });
   }
+}
+
+/** What one source is sent; one that sent wrong bytes is asked not to answer out of a cache. */
+const headersFor = ({ headers, blamed }: Filling, { name }: Source): HeaderLines => ({
+  ...headers,
+  ...(blamed.has(name) ? { 'cache-control': 'no-cache' } : {}),
+  'accept-encoding': 'identity',
+});
+
+/** True for a failure that another source, or the same at another time, may not have. */
+const isElsewhere = (error: unknown): boolean =>
+  error instanceof P2PError && (error.retry === 'elsewhere' || error.code === 'UPSTREAMS_EXHAUSTED');
+
+/** What it comes to when no source is left to ask for the right bytes. */
+function exhausted(mismatch: P2PError): P2PError {
+  if (mismatch.code === 'DIGEST_MISMATCH') return mismatch;
+  return new P2PError('UPSTREAMS_EXHAUSTED', 'no upstream has the right bytes of a chunk', {
+    cause: mismatch,
+  });
 }
 
 /** Throws unless a reply is of the version that the facts describe. */

@@ -1,5 +1,8 @@
 import { P2PError } from '../protocol/errors.ts';
 import type { Chunk, ChunkId } from './chunk.ts';
+import { type ChunkMemory, ChunkPool } from './chunk-memory.ts';
+
+const UNPOOLED = new ChunkPool(0);
 
 /**
  * One fetch of one chunk in progress, shared by everyone who wants that chunk. Bytes can be read as they
@@ -22,15 +25,19 @@ export class Flight {
   /** Settles when the chunk is whole, checked and hashed, or the fetch failed for good. */
   readonly landed: Promise<Chunk>;
 
+  #memory: ChunkMemory | undefined;
   #bytes: Uint8Array | undefined;
+  #isSeen = false;
   #error: unknown;
   #progress = new Gate();
   readonly #land: (chunk: Chunk) => void;
   readonly #crash: (error: unknown) => void;
 
-  constructor(id: ChunkId, length: number) {
+  /** The maker holds the flight once. */
+  constructor(id: ChunkId, length: number, pool: ChunkPool = UNPOOLED) {
     this.id = id;
     this.length = length;
+    this.#memory = pool.lease(length);
     let land: (chunk: Chunk) => void = () => {};
     let crash: (error: unknown) => void = () => {};
     this.landed = new Promise<Chunk>((resolve, reject) => {
@@ -43,14 +50,45 @@ export class Flight {
     this.landed.catch(() => {});
   }
 
-  /** The bytes that are there; call after `beyond`. */
+  /** Keeps the bytes from being used again; in the same turn in which the flight was got. */
+  retain(): void {
+    this.#memory?.retain();
+  }
+
+  /** Ends a hold; its holder looks at no byte of this flight any more. */
+  release(): void {
+    this.#memory?.release();
+  }
+
+  /** The chunk that the full buffer is, once it has been hashed. */
+  chunk(sha256: string): Chunk {
+    return { bytes: this.bytes, sha256, ...(this.#memory && { memory: this.#memory }) };
+  }
+
+  /**
+   * The bytes that are there, for someone to use; call after `beyond`. Fewer than asked, or none, when the flight
+   * has started over since.
+   */
   view(from: number, to: number): Uint8Array {
-    return this.#bytes?.subarray(from, to) ?? new Uint8Array(0);
+    const piece = this.#bytes?.subarray(from, Math.min(to, this.filled)) ?? new Uint8Array(0);
+    if (piece.length > 0) this.#isSeen = true;
+    return piece;
+  }
+
+  /**
+   * Drops what is there, to be filled anew; `expected` is what was known of the digest at first. `false`, with
+   * nothing done, when someone has seen some of it.
+   */
+  startOver(expected: string | undefined): boolean {
+    if (this.#isSeen) return false;
+    this.filled = 0;
+    this.expected = expected;
+    return true;
   }
 
   /** The whole buffer, for hashing once it is full. */
   get bytes(): Uint8Array {
-    this.#bytes ??= Buffer.allocUnsafeSlow(this.length);
+    this.#bytes ??= this.#memory?.bytes ?? Buffer.allocUnsafeSlow(this.length);
     return this.#bytes;
   }
 
@@ -84,7 +122,10 @@ export class Flight {
 
   /** Ends the flight with a whole chunk; it may bring its own buffer, as one read from a store does. */
   land(chunk: Chunk): void {
-    if (this.filled < this.length) this.#bytes = chunk.bytes;
+    if (this.filled < this.length) {
+      this.#bytes = chunk.bytes;
+      this.#memory = chunk.memory;
+    }
     this.filled = this.length;
     this.sha256 = chunk.sha256;
     this.#land(chunk);

@@ -21,7 +21,8 @@ export class MemoryStore implements ChunkStore {
     this.#chunks = new LRUCache({
       maxSize: Math.max(1, maxBytes),
       sizeCalculation: (chunk) => chunk.bytes.length + ENTRY_OVERHEAD_BYTES,
-      dispose: (_chunk, name, reason) => {
+      dispose: (chunk, name, reason) => {
+        chunk.memory?.release();
         if (reason !== 'set') this.#forgetName(name);
       },
     });
@@ -37,7 +38,10 @@ export class MemoryStore implements ChunkStore {
   }
 
   async read(id: ChunkId): Promise<Chunk | undefined> {
-    return this.peek(id);
+    const chunk = this.peek(id);
+    if (chunk?.memory === undefined) return chunk;
+    // What is used again could be by the time the caller sees it; `peek` is the way without a copy.
+    return { bytes: Uint8Array.from(chunk.bytes), sha256: chunk.sha256 };
   }
 
   async extent(): Promise<undefined> {
@@ -51,8 +55,13 @@ export class MemoryStore implements ChunkStore {
 
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
     const name = nameOf(id);
+    // Held before the cache may let go of it again.
+    chunk.memory?.retain();
     this.#chunks.set(name, chunk);
-    if (!this.#chunks.has(name)) return;
+    if (this.#chunks.peek(name) !== chunk) {
+      chunk.memory?.release();
+      return;
+    }
     const names = this.#keys.get(id.key) ?? new Set();
     this.#keys.set(id.key, names.add(name));
   }

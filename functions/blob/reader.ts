@@ -2,11 +2,11 @@ import { setMaxListeners } from 'node:events';
 import { LRUCache } from 'lru-cache';
 import type { Address } from '../protocol/address.ts';
 import { type HeaderLines, hasCode, P2PError } from '../protocol/errors.ts';
-import type { Span } from '../protocol/range.ts';
 import type { Ask } from './ask.ts';
 import { Blob, type ChunkSource } from './blob.ts';
 import { Catalog } from './catalog.ts';
 import { type Chunk, type ChunkId, chunkSpan, countChunks } from './chunk.ts';
+import { ChunkPool } from './chunk-memory.ts';
 import type { ReaderEvents } from './events.ts';
 import { type BlobFacts, isFresh } from './facts.ts';
 import { Filler, type FillOrder, type OpenReply } from './fill.ts';
@@ -28,6 +28,8 @@ export interface ReaderParts {
   readonly lookAhead: { readonly perRead: number; readonly total: number };
   readonly events: ReaderEvents;
   readonly now: () => number;
+  /** For tests: overwrite the memory of chunks that nobody holds, so that a use after release shows. */
+  readonly poison?: boolean;
 }
 
 // Chunks being written to the store at one time; beyond it fills wait, so that a slow disk slows the download
@@ -51,13 +53,14 @@ export class BlobReader implements ChunkSource {
   readonly #probe: Probe;
   readonly #ended = new AbortController();
   readonly #opening = new Map<string, Promise<BlobFacts | undefined>>();
+  readonly #pool: ChunkPool;
   readonly #flights = new Map<string, Flight>();
   readonly #passes = new Map<string, { readonly pass: DigestPass; readers: number }>();
   readonly #suspects = new LRUCache<string, true>({ max: 1000, ttl: SUSPECT_MS });
   readonly #doubted = new LRUCache<string, true>({ max: 1000, ttl: DOUBTED_MS });
   /** Flights and writes under way. */
   readonly #working = new Set<Promise<void>>();
-  readonly #keeping = new Set<Promise<void>>();
+  readonly #keeping = new Set<Promise<boolean>>();
   #filling = 0;
 
   constructor(parts: ReaderParts) {
@@ -65,6 +68,7 @@ export class BlobReader implements ChunkSource {
     // Every transfer under way listens to it.
     setMaxListeners(0, this.#ended.signal);
     this.chunkBytes = parts.chunkBytes;
+    this.#pool = new ChunkPool(parts.chunkBytes, parts.poison);
     this.lookAhead = parts.lookAhead.perRead;
     this.#catalog = new Catalog(parts.store, parts.events);
     this.#filler = new Filler(parts.upstream, parts.events, this.#ended.signal);
@@ -97,7 +101,7 @@ export class BlobReader implements ChunkSource {
     const id = idOf(facts, index);
     const hot = this.#parts.store.peek(id);
     if (hot !== undefined) {
-      const flight = newFlight(id, facts);
+      const flight = this.#flightOf(facts, index);
       if (fits(hot, flight)) {
         flight.from = 'memory';
         flight.land(hot);
@@ -113,14 +117,14 @@ export class BlobReader implements ChunkSource {
       this.#parts.events.failed('store_read_failed', { ...id, cause });
       return undefined;
     });
-    const { length, expected } = newFlight(id, facts);
+    const { length, expected } = this.#flightOf(facts, index);
     return extent?.length === length && (expected ?? extent.sha256) === extent.sha256 ? extent : undefined;
   }
 
   flight(ask: Ask, facts: BlobFacts, index: number): Flight {
     const ready = this.ready(facts, index);
     if (ready !== undefined) return ready;
-    const flight = newFlight(idOf(facts, index), facts);
+    const flight = this.#flightOf(facts, index);
     this.#launch(flight, ask, facts);
     return flight;
   }
@@ -252,7 +256,7 @@ export class BlobReader implements ChunkSource {
   /** Lets the reply that told the facts go on as the flight of the chunk it brings. */
   #adopt(ask: Ask, facts: BlobFacts, opened: OpenReply): void {
     const index = opened.answer.kind === 'part' ? Math.floor(opened.answer.span.start / facts.chunkBytes) : 0;
-    const flight = newFlight(idOf(facts, index), facts);
+    const flight = this.#flightOf(facts, index);
     if (this.#flights.has(chunkPath(flight.id))) opened.reply.body.discard();
     else this.#launch(flight, ask, facts, opened);
   }
@@ -263,18 +267,21 @@ export class BlobReader implements ChunkSource {
     this.#track(
       this.#fly(flight, ask, facts, opened)
         .catch((error: unknown) => this.#crashed(flight, ask, facts, error))
-        .finally(() => {
+        .then((isDone) => {
           if (this.#flights.get(path) === flight) this.#flights.delete(path);
+          // Only now: whoever found it in the list until here has held it by itself.
+          if (isDone) flight.release();
         }),
     );
   }
 
-  async #fly(flight: Flight, ask: Ask, facts: BlobFacts, opened?: OpenReply): Promise<void> {
-    const kept = opened === undefined ? await this.#fromStore(flight) : undefined;
-    if (kept !== undefined) {
+  /** Resolves to true when nothing started here looks at the flight's memory any more. */
+  async #fly(flight: Flight, ask: Ask, facts: BlobFacts, opened?: OpenReply): Promise<boolean> {
+    const stored = opened === undefined ? await this.#fromStore(flight) : undefined;
+    if (stored !== undefined) {
       flight.from = this.#parts.store.name;
-      flight.land(kept);
-      return;
+      flight.land(stored);
+      return true;
     }
     this.#filling += 1;
     try {
@@ -283,12 +290,13 @@ export class BlobReader implements ChunkSource {
       const order: FillOrder = { address: ask.address, facts, headers };
       const chunk = await this.#filler.fill(flight, order, opened);
       flight.land(chunk);
-      if (flight.isDisowned) return;
-      await this.#keep(flight.id, chunk);
+      if (flight.isDisowned) return true;
+      const isKept = await this.#keep(flight.id, chunk);
       // Of a blob of one chunk the chunk's digest is the blob's: it is proven.
       const isProven =
         facts.sealed === undefined && facts.digest !== undefined && flight.length === facts.size;
       if (isProven) await this.seal(ask.address, facts, [chunk.sha256]);
+      return isKept;
     } finally {
       this.#filling -= 1;
     }
@@ -304,23 +312,31 @@ export class BlobReader implements ChunkSource {
     return undefined;
   }
 
-  async #keep(id: ChunkId, chunk: Chunk): Promise<void> {
+  /** Resolves to true when the chunk was kept; a store that failed may still be looking at the bytes. */
+  #keep(id: ChunkId, chunk: Chunk): Promise<boolean> {
     const keeping = this.#parts.store
       .write(id, chunk)
-      .catch((cause: unknown) => this.#parts.events.failed('store_write_failed', { ...id, cause }))
+      .then(
+        () => true,
+        (cause: unknown) => {
+          this.#parts.events.failed('store_write_failed', { ...id, cause });
+          return false;
+        },
+      )
       .finally(() => this.#keeping.delete(keeping));
     this.#keeping.add(keeping);
-    await keeping;
+    return keeping;
   }
 
-  async #crashed(flight: Flight, ask: Ask, facts: BlobFacts, error: unknown): Promise<void> {
-    const dropping = flight.isDisowned ? undefined : this.#blame(flight, ask, facts, error);
+  async #crashed(flight: Flight, ask: Ask, facts: BlobFacts, error: unknown): Promise<false> {
+    const dropping = flight.isDisowned ? undefined : this.#blame(ask, facts, error);
     // Those who wait must not wait for the store; what is dropped cannot be found from here on.
     flight.crash(error);
     await dropping;
+    return false;
   }
 
-  async #blame(flight: Flight, ask: Ask, facts: BlobFacts, error: unknown): Promise<void> {
+  async #blame(ask: Ask, facts: BlobFacts, error: unknown): Promise<void> {
     // Every source has another blob than a digest's unproven facts say: it is the facts that are wrong.
     const isDisproved = hasCode(error, 'UPSTREAM_MISMATCHED') && facts.digest !== undefined && !facts.sealed;
     if (hasCode(error, 'ORIGIN_CHANGED') || isDisproved) {
@@ -328,14 +344,21 @@ export class BlobReader implements ChunkSource {
       await this.#drop(ask.address, facts);
     } else if (hasCode(error, 'DIGEST_MISMATCH')) {
       await this.quarantine(ask.address, facts);
-    } else if (hasCode(error, 'CHUNK_CORRUPT')) {
-      this.#parts.events.failed('chunk_corrupt', { ...flight.id, from: flight.from });
+    } else if ([error, (error as Error).cause].some((failure) => hasCode(failure, 'CHUNK_CORRUPT'))) {
       this.#suspects.set(claimKey(ask.address), true);
     }
   }
 
   #headers(ask: Ask, name: string): HeaderLines {
     return this.#suspects.has(name) ? { ...ask.headers, 'cache-control': 'no-cache' } : ask.headers;
+  }
+
+  #flightOf(facts: BlobFacts, index: number): Flight {
+    const span = chunkSpan(index, facts.chunkBytes, facts.size);
+    const flight = new Flight(idOf(facts, index), span.end - span.start, this.#pool);
+    const isWhole = flight.length === facts.size;
+    flight.expected = facts.sealed?.[index] ?? (isWhole ? facts.digest?.slice('sha256:'.length) : undefined);
+    return flight;
   }
 
   #track(work: Promise<void>): void {
@@ -345,14 +368,6 @@ export class BlobReader implements ChunkSource {
 }
 
 const idOf = ({ key, chunkBytes }: BlobFacts, index: number): ChunkId => ({ key, chunkBytes, index });
-
-function newFlight(id: ChunkId, facts: BlobFacts): Flight {
-  const span: Span = chunkSpan(id.index, id.chunkBytes, facts.size);
-  const flight = new Flight(id, span.end - span.start);
-  const isWhole = flight.length === facts.size;
-  flight.expected = facts.sealed?.[id.index] ?? (isWhole ? facts.digest?.slice('sha256:'.length) : undefined);
-  return flight;
-}
 
 const fits = (chunk: Chunk, flight: Flight): boolean =>
   chunk.bytes.length === flight.length && (flight.expected === undefined || chunk.sha256 === flight.expected);

@@ -26,7 +26,7 @@ export class TieredStore implements ChunkStore {
   }
 
   async read(id: ChunkId): Promise<Chunk | undefined> {
-    const above = this.peek(id);
+    const above = await this.#fast.read(id);
     if (above !== undefined) return above;
     const below = await this.#durable.read(id);
     if (below !== undefined) await this.#fast.write(id, below);

@@ -96,6 +96,7 @@ export function openReader({
     lookAhead,
     events,
     now: Date.now,
+    poison: true,
   });
   const test: TestReader = {
     reader,
