@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { KiB, MiB } from '../../../functions/blob/chunk.ts';
 import type { BlobFacts } from '../../../functions/blob/facts.ts';
 import { MemoryStore } from '../../../functions/blob/memory.ts';
+import type { P2PError } from '../../../functions/protocol/errors.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { FlawedStore } from '../../support/flawed-store.ts';
 import { gate } from '../../support/gate.ts';
@@ -239,7 +240,8 @@ test('never completes a sealed blob when a chunk that was lost comes back with o
   }
   origin.always = { corrupt: 2 * CHUNK + 5 };
   const broken = await readBroken(await kit.open(url));
-  await rejects('CHUNK_CORRUPT', Promise.reject(broken.error));
+  // Which, depends on whether some of the chunk was read before all of it was there.
+  assert.match((broken.error as P2PError).code, /^(?:CHUNK_CORRUPT|UPSTREAMS_EXHAUSTED)$/);
   assert.ok(broken.bytes.length < bytes.length);
   origin.always = {};
   same(await kit.read(url), bytes);

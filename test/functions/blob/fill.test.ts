@@ -360,6 +360,115 @@ test('goes to the next source with what is lacking, and back to none that failed
   }
 });
 
+/** Two origins that hold the same blob, asked in this order, with its chunks known and none of them kept. */
+async function sealedAt(bytes: Uint8Array) {
+  const first = await startOrigin();
+  const second = await startOrigin();
+  const path = digestPath(sha256(bytes));
+  const url = first.put(path, bytes);
+  second.put(path, bytes);
+  const origins = originUpstream();
+  const store = new MemoryStore({ maxBytes: 8 * MiB });
+  const upstream = sourcesOf(origins.upstream, [first, second]);
+  const kit = openReader({ ...IN_ORDER, store, upstream });
+  same(await kit.read(url), bytes);
+  await kit.reader.settled();
+  const { facts } = await kit.open(url);
+  const lose = async () => {
+    for (let index = 0; index * CHUNK < bytes.length; index += 1) {
+      const wrong = { bytes: Buffer.from('lost'), sha256: sha256(Buffer.from('lost')) };
+      await store.write({ key: facts.key, chunkBytes: CHUNK, index }, wrong);
+    }
+    kit.told.failures.length = 0;
+    first.forget();
+    second.forget();
+  };
+  await lose();
+  return {
+    ...{ first, second, kit, url, lose },
+    blamed: () =>
+      kit.told.failures.flatMap(({ event, fields }) =>
+        event === 'chunk_corrupt' && 'source' in fields ? [fields.source] : [],
+      ),
+    async [Symbol.asyncDispose]() {
+      for (const each of [kit, origins, first, second]) await each[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Within the last 32 KiB of a read, so that nothing of the chunk is seen before it is verified. */
+const SMALL = { start: CHUNK + 10, end: CHUNK + 20 };
+
+test('asks another source for a chunk whose bytes are wrong, and the reader notices nothing', async () => {
+  // A flipped bit at one source reached the client as a failure, with a good source beside it.
+  await using at = await sealedAt(BYTES);
+  at.first.always = { corrupt: CHUNK + 5 };
+  same(await at.kit.read(at.url, SMALL), BYTES.subarray(SMALL.start, SMALL.end));
+  assert.equal(at.blamed(), ['origin 0']);
+  assert.is(at.second.hits.length, 1);
+});
+
+test('asks a source that sent wrong bytes once more when there is none other, and not out of a cache', async () => {
+  await using at = await sealedAt(BYTES);
+  at.second.always = { status: 503 };
+  at.first.faults.push({ corrupt: CHUNK + 5 });
+  same(await at.kit.read(at.url, SMALL), BYTES.subarray(SMALL.start, SMALL.end));
+  assert.equal(at.blamed(), ['origin 0']);
+  assert.equal(
+    at.first.hits.map(({ headers }) => headers['cache-control']),
+    [undefined, 'no-cache'],
+  );
+});
+
+test('asks each source for a chunk twice at most, keeps none of it, and has it when one is well again', async () => {
+  await using at = await sealedAt(BYTES);
+  at.first.always = { corrupt: CHUNK + 5 };
+  at.second.always = { corrupt: CHUNK + 6 };
+  const error = await rejects('UPSTREAMS_EXHAUSTED', at.kit.read(at.url, SMALL));
+  await rejects('CHUNK_CORRUPT', Promise.reject(error.cause));
+  assert.equal([at.first.hits.length, at.second.hits.length], [2, 2]);
+  assert.equal(at.blamed(), ['origin 0', 'origin 1', 'origin 0', 'origin 1']);
+  at.second.always = {};
+  same(await at.kit.read(at.url, SMALL), BYTES.subarray(SMALL.start, SMALL.end));
+});
+
+test('breaks a read that has seen bytes of a wrong chunk', async () => {
+  await using at = await sealedAt(BYTES);
+  at.first.always = { corrupt: 5, stallAfterBytes: CHUNK / 2, stallMs: 100 };
+  const { bytes, error } = await readBroken(await at.kit.open(at.url));
+  await rejects('CHUNK_CORRUPT', Promise.reject(error));
+  assert.ok(bytes.length < SIZE);
+  at.first.always = {};
+  same(await at.kit.read(at.url), BYTES);
+});
+
+test('reads a blob of one chunk right when only one source has the bytes of its digest', async () => {
+  for (const [good, bad] of [
+    [{}, { corrupt: 5 }],
+    [{ ignoreRange: true }, { ignoreRange: true, corrupt: 5 }],
+  ] satisfies (readonly [Fault, Fault])[]) {
+    await using first = await startOrigin({ always: bad });
+    await using second = await startOrigin({ always: good });
+    const bytes = blobOf(1000, 'one chunk');
+    const path = digestPath(sha256(bytes));
+    const url = first.put(path, bytes);
+    second.put(path, bytes);
+    await using origins = originUpstream();
+    await using kit = openReader({ upstream: sourcesOf(origins.upstream, [first, second]) });
+    same(await kit.read(url), bytes);
+    assert.is(second.hits.length, 1);
+  }
+});
+
+test('fails with DIGEST_MISMATCH when no source has the bytes of the digest', async () => {
+  await using origin = await startOrigin({ always: { corrupt: 5 } });
+  await using kit = openReader();
+  const bytes = blobOf(1000, 'nowhere');
+  await rejects('DIGEST_MISMATCH', kit.read(origin.put(digestPath(sha256(bytes)), bytes)));
+  origin.always = {};
+  same(await kit.read(`${origin.url}${digestPath(sha256(bytes))}`), bytes);
+});
+
 test('fills a chunk of 4 MiB that breaks at every place of a list, each byte in its place', async () => {
   const size = 4 * MiB;
   const blob = virtualBlob(size, 'large chunk');

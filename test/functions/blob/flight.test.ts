@@ -65,6 +65,21 @@ test('tells a failure to all who wait, and lets those have what is there who wan
   assert.is(await flight.landed.catch((cause: unknown) => cause), error);
 });
 
+test('starts over as long as nobody has seen any of it', async () => {
+  const flight = new Flight(idOf(), 100);
+  flight.expected = 'told by the source';
+  flight.append(BYTES.subarray(0, 50));
+  const there = await flight.beyond(0, NEVER);
+  assert.ok(flight.startOver('known'));
+  assert.equal([flight.filled, flight.expected], [0, 'known']);
+  // Whoever was on the way to look finds nothing, rather than what was dropped.
+  assert.is(flight.view(0, there).length, 0);
+  flight.append(BYTES.subarray(0, 10));
+  assert.is(flight.view(0, there).length, 10);
+  assert.not(flight.startOver('known'));
+  assert.is(flight.filled, 10);
+});
+
 test('lets one who leaves go with his reason, and the others wait on', async () => {
   const flight = new Flight(idOf(), 100);
   const leaving = new AbortController();
