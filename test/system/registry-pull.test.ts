@@ -1,20 +1,20 @@
-import { execFile } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
-import { promisify } from "node:util";
-import { suite } from "uvu";
-import * as assert from "uvu/assert";
-import { sha256 } from "../support/blob-of.ts";
-import { get } from "../support/client.ts";
-import { type Descriptor, type Image, pushImage } from "../support/image.ts";
-import type { NodeProcess } from "../support/node-process.ts";
-import { type Pair, servedFrom, startPair, through } from "../support/pair.ts";
-import { need } from "../support/programs.ts";
-import { type Registry, startRegistry } from "../support/registry.ts";
-import { shared } from "../support/shared.ts";
-import { tempDir } from "../support/temp-dir.ts";
+import { execFile } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { sha256 } from '../support/blob-of.ts';
+import { get } from '../support/client.ts';
+import { type Descriptor, type Image, pushImage } from '../support/image.ts';
+import type { NodeProcess } from '../support/node-process.ts';
+import { type Pair, servedFrom, startPair, through } from '../support/pair.ts';
+import { need } from '../support/programs.ts';
+import { type Registry, startRegistry } from '../support/registry.ts';
+import { shared } from '../support/shared.ts';
+import { tempDir } from '../support/temp-dir.ts';
 
-const NAME = "system/registry-pull";
+const NAME = 'system/registry-pull';
 const test = suite(NAME);
 const run = promisify(execFile);
 
@@ -23,198 +23,135 @@ const MiB = 2 ** 20;
 const LAYERS = [20 * MiB, 17 * MiB + 1, 12 * MiB, 11 * MiB + 777];
 
 interface Network extends AsyncDisposable {
-	readonly registry: Registry;
-	readonly image: Image;
-	readonly pair: Pair;
+  readonly registry: Registry;
+  readonly image: Image;
+  readonly pair: Pair;
 }
 
 const network = shared<Network>(test, async () => {
-	const registry = await startRegistry();
-	const [pair, image] = await Promise.all([
-		startPair({ origins: [registry.url], chunkSize: "4MiB" }),
-		pushImage(registry.url, "library/big", "v1", {
-			layerBytes: LAYERS,
-			seed: "registry-pull",
-		}),
-	]);
-	return {
-		registry,
-		image,
-		pair,
-		async [Symbol.asyncDispose]() {
-			await pair[Symbol.asyncDispose]();
-			await registry[Symbol.asyncDispose]();
-		},
-	};
+  const registry = await startRegistry();
+  const [pair, image] = await Promise.all([
+    startPair({ origins: [registry.url], chunkSize: '4MiB' }),
+    pushImage(registry.url, 'library/big', 'v1', { layerBytes: LAYERS, seed: 'registry-pull' }),
+  ]);
+  return {
+    registry,
+    image,
+    pair,
+    async [Symbol.asyncDispose]() {
+      await pair[Symbol.asyncDispose]();
+      await registry[Symbol.asyncDispose]();
+    },
+  };
 });
 
 const blobsOf = (image: Image): Descriptor[] => [image.config, ...image.layers];
 const blobUrl = (registry: Registry, { digest }: Descriptor) =>
-	`${registry.url}/v2/library/big/blobs/${digest}`;
+  `${registry.url}/v2/library/big/blobs/${digest}`;
 
 /**
  * Pulls an image by skopeo through the proxy port. Go asks no proxy for `localhost` and for what it reads as an
  * address in 127/8; it reads `127.1` as a name, which a URL parser makes 127.0.0.1 of.
  */
-async function pull(
-	agent: NodeProcess,
-	{ reference }: Image,
-	target: string,
-): Promise<void> {
-	const source = `docker://${reference.replace(/^127\.0\.0\.1:/, "127.1:")}`;
-	await run(
-		"skopeo",
-		[
-			"--insecure-policy",
-			"copy",
-			"--src-tls-verify=false",
-			source,
-			`dir:${target}`,
-		],
-		{
-			env: { PATH: process.env.PATH, ...proxyEnv(agent) },
-			timeout: PULL_MS,
-		},
-	);
+async function pull(agent: NodeProcess, { reference }: Image, target: string): Promise<void> {
+  const source = `docker://${reference.replace(/^127\.0\.0\.1:/, '127.1:')}`;
+  await run('skopeo', ['--insecure-policy', 'copy', '--src-tls-verify=false', source, `dir:${target}`], {
+    env: { PATH: process.env.PATH, ...proxyEnv(agent) },
+    timeout: PULL_MS,
+  });
 }
 
 const proxyEnv = ({ proxyPort }: NodeProcess) => {
-	const proxy = `http://127.0.0.1:${proxyPort}`;
-	return {
-		HTTP_PROXY: proxy,
-		HTTPS_PROXY: proxy,
-		http_proxy: proxy,
-		https_proxy: proxy,
-	};
+  const proxy = `http://127.0.0.1:${proxyPort}`;
+  return { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, http_proxy: proxy, https_proxy: proxy };
 };
 
 async function sameImage(target: string, image: Image): Promise<void> {
-	const names = await readdir(target);
-	for (const { digest, size } of blobsOf(image)) {
-		const name = digest.slice("sha256:".length);
-		assert.ok(names.includes(name), `${digest} is missing`);
-		const bytes = await readFile(join(target, name));
-		assert.is(bytes.length, size);
-		assert.is(`sha256:${sha256(bytes)}`, digest);
-	}
-	const manifest = await readFile(join(target, "manifest.json"));
-	assert.is(`sha256:${sha256(manifest)}`, image.manifest.digest);
+  const names = await readdir(target);
+  for (const { digest, size } of blobsOf(image)) {
+    const name = digest.slice('sha256:'.length);
+    assert.ok(names.includes(name), `${digest} is missing`);
+    const bytes = await readFile(join(target, name));
+    assert.is(bytes.length, size);
+    assert.is(`sha256:${sha256(bytes)}`, digest);
+  }
+  const manifest = await readFile(join(target, 'manifest.json'));
+  assert.is(`sha256:${sha256(manifest)}`, image.manifest.digest);
 }
 
-const real = need(test, NAME, "docker-registry", "skopeo", "curl");
+const real = need(test, NAME, 'docker-registry', 'skopeo', 'curl');
 
 real(
-	"skopeo pulls an image through the forward proxy, and the second pull asks the registry for no blob",
-	async () => {
-		const { registry, image, pair } = await network();
-		await using dir = await tempDir();
+  'skopeo pulls an image through the forward proxy, and the second pull asks the registry for no blob',
+  async () => {
+    const { registry, image, pair } = await network();
+    await using dir = await tempDir();
 
-		await pull(pair.agent, image, join(dir.path, "first"));
-		await sameImage(join(dir.path, "first"), image);
-		const cold = registry.blobHits().filter(({ method }) => method === "GET");
-		const total = blobsOf(image).reduce((sum, { size }) => sum + size, 0);
-		assert.is(
-			cold.reduce((sum, { bytes }) => sum + bytes, 0),
-			total,
-			"the registry sent each byte of each blob once",
-		);
-		const served = await servedFrom(pair.agent, "root", total);
-		assert.is(served, total, "all of it came through agent and root");
+    await pull(pair.agent, image, join(dir.path, 'first'));
+    await sameImage(join(dir.path, 'first'), image);
+    const cold = registry.blobHits().filter(({ method }) => method === 'GET');
+    const total = blobsOf(image).reduce((sum, { size }) => sum + size, 0);
+    assert.is(
+      cold.reduce((sum, { bytes }) => sum + bytes, 0),
+      total,
+      'the registry sent each byte of each blob once',
+    );
+    const served = await servedFrom(pair.agent, 'root', total);
+    assert.is(served, total, 'all of it came through agent and root');
 
-		const asked = registry.blobHits().length;
-		const manifests = registry.hits().length;
-		await pull(pair.agent, image, join(dir.path, "second"));
-		await sameImage(join(dir.path, "second"), image);
-		assert.is(
-			registry.blobHits().length,
-			asked,
-			"the second pull asked the registry for no blob",
-		);
-		assert.ok(
-			registry.hits().length > manifests,
-			"tags pass through to the registry",
-		);
-	},
+    const asked = registry.blobHits().length;
+    const manifests = registry.hits().length;
+    await pull(pair.agent, image, join(dir.path, 'second'));
+    await sameImage(join(dir.path, 'second'), image);
+    assert.is(registry.blobHits().length, asked, 'the second pull asked the registry for no blob');
+    assert.ok(registry.hits().length > manifests, 'tags pass through to the registry');
+  },
 );
 
 real(
-	"curl gets a blob with its digest by the forward proxy and by the prefix form, whole and in ranges",
-	async () => {
-		const { registry, image, pair } = await network();
-		await using dir = await tempDir();
-		const layer = image.layers[1] as Descriptor;
-		const url = blobUrl(registry, layer);
-		const direct = await get(url);
-		assert.is(`sha256:${direct.digest}`, layer.digest);
-		const ways: Readonly<Record<string, string[]>> = {
-			proxy: [
-				"--proxy",
-				`http://127.0.0.1:${pair.agent.proxyPort}`,
-				"--noproxy",
-				"",
-				url,
-			],
-			prefix: [through(pair.agent, url)],
-		};
-		const ranges: Readonly<
-			Record<string, readonly [flags: string[], start: number, end: number]>
-		> = {
-			whole: [[], 0, layer.size],
-			first: [["--range", "0-0"], 0, 1],
-			last: [["--range", "-1"], layer.size - 1, layer.size],
-			border: [
-				["--range", `${4 * MiB - 10}-${4 * MiB + 9}`],
-				4 * MiB - 10,
-				4 * MiB + 10,
-			],
-			resumed: [["--range", "13631488-"], 13_631_488, layer.size],
-		};
-		for (const [way, target] of Object.entries(ways)) {
-			for (const [range, [flags, start, end]] of Object.entries(ranges)) {
-				const file = join(dir.path, `${way}-${range}`);
-				const { stdout } = await run(
-					"curl",
-					["-sS", "-w", "%{http_code}", "-o", file, ...flags, ...target],
-					{
-						timeout: PULL_MS,
-					},
-				);
-				assert.is(stdout, range === "whole" ? "200" : "206", `${way} ${range}`);
-				assert.is(
-					sha256(await readFile(file)),
-					sha256(direct.bytes.subarray(start, end)),
-					`${way} ${range}`,
-				);
-			}
-		}
-	},
+  'curl gets a blob with its digest by the forward proxy and by the prefix form, whole and in ranges',
+  async () => {
+    const { registry, image, pair } = await network();
+    await using dir = await tempDir();
+    const layer = image.layers[1] as Descriptor;
+    const url = blobUrl(registry, layer);
+    const direct = await get(url);
+    assert.is(`sha256:${direct.digest}`, layer.digest);
+    const ways: Readonly<Record<string, string[]>> = {
+      proxy: ['--proxy', `http://127.0.0.1:${pair.agent.proxyPort}`, '--noproxy', '', url],
+      prefix: [through(pair.agent, url)],
+    };
+    const ranges: Readonly<Record<string, readonly [flags: string[], start: number, end: number]>> = {
+      whole: [[], 0, layer.size],
+      first: [['--range', '0-0'], 0, 1],
+      last: [['--range', '-1'], layer.size - 1, layer.size],
+      border: [['--range', `${4 * MiB - 10}-${4 * MiB + 9}`], 4 * MiB - 10, 4 * MiB + 10],
+      resumed: [['--range', '13631488-'], 13_631_488, layer.size],
+    };
+    for (const [way, target] of Object.entries(ways)) {
+      for (const [range, [flags, start, end]] of Object.entries(ranges)) {
+        const file = join(dir.path, `${way}-${range}`);
+        const { stdout } = await run('curl', ['-sS', '-w', '%{http_code}', '-o', file, ...flags, ...target], {
+          timeout: PULL_MS,
+        });
+        assert.is(stdout, range === 'whole' ? '200' : '206', `${way} ${range}`);
+        assert.is(sha256(await readFile(file)), sha256(direct.bytes.subarray(start, end)), `${way} ${range}`);
+      }
+    }
+  },
 );
 
-real(
-	"a registry that is gone is not missed for what was pulled once",
-	async () => {
-		await using registry = await startRegistry();
-		await using pair = await startPair({
-			origins: [registry.url],
-			chunkSize: "4MiB",
-		});
-		const image = await pushImage(registry.url, "library/big", "v1", {
-			layerBytes: [9 * MiB],
-		});
-		const [layer] = image.layers as [Descriptor];
-		const url = blobUrl(registry, layer);
-		assert.is(
-			`sha256:${(await get(through(pair.agent, url))).digest}`,
-			layer.digest,
-		);
-		await registry[Symbol.asyncDispose]();
-		for (const node of [pair.agent, pair.root]) {
-			assert.is(
-				`sha256:${(await get(through(node, url))).digest}`,
-				layer.digest,
-			);
-		}
-	},
-);
+real('a registry that is gone is not missed for what was pulled once', async () => {
+  await using registry = await startRegistry();
+  await using pair = await startPair({ origins: [registry.url], chunkSize: '4MiB' });
+  const image = await pushImage(registry.url, 'library/big', 'v1', { layerBytes: [9 * MiB] });
+  const [layer] = image.layers as [Descriptor];
+  const url = blobUrl(registry, layer);
+  assert.is(`sha256:${(await get(through(pair.agent, url))).digest}`, layer.digest);
+  await registry[Symbol.asyncDispose]();
+  for (const node of [pair.agent, pair.root]) {
+    assert.is(`sha256:${(await get(through(node, url))).digest}`, layer.digest);
+  }
+});
 
 test.run();
