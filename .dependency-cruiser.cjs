@@ -109,8 +109,8 @@ module.exports = {
     door(
       'schema-door',
       'ajv/',
-      '^functions/service/config[^/]*\\.ts$',
-      'Check a schema in functions/service/config*.ts.',
+      '^functions/service/config/check\\.ts$',
+      'Check a schema in functions/service/config/check.ts.',
     ),
   ],
   options: {

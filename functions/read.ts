@@ -3,7 +3,7 @@ import process from 'node:process';
 import serverless from 'serverless-http';
 import { MiB } from './blob/chunk.ts';
 import { openRoot, type Root } from './root/root.ts';
-import { loadSettings } from './service/config.ts';
+import { loadSettings } from './service/config/load.ts';
 import { createLog } from './service/log.ts';
 import { Metrics } from './service/metrics.ts';
 import { Readiness } from './service/readiness.ts';

@@ -2,13 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { argv } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
-import { SETTINGS_SCHEMA, type SettingSchema } from '../functions/service/settings-schema.ts';
+import { SETTINGS_SCHEMA, type SettingSchema } from '../functions/service/config/schema.ts';
 
 const HEAD = `# Every setting of dadip2p with its default; a file needs only those that differ.
 # A DadiP2P file works as it is. Each setting can also come from the environment, levels separated by
 # two underscores: DADIP2P_P2PConfig__Port=19145. Sizes are bytes or 4GiB, 512MiB, 64k (1024) or 1GB (1000);
 # times are milliseconds or 10s, 500ms, 5m.
-# Written by "npm run example" from functions/service/settings-schema.ts: change it there.
+# Written by "npm run example" from functions/service/config/schema.ts: change it there.
 `;
 
 const COMMENT_COLUMNS = 100;

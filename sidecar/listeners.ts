@@ -1,4 +1,4 @@
-import type { Settings } from '../functions/service/settings.ts';
+import type { Settings } from '../functions/service/config/settings.ts';
 
 /** The ways into a node, each a port. */
 export type ListenerName = 'proxy' | 'p2p' | 'admin';

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import process from 'node:process';
 import { P2PError } from '../functions/protocol/errors.ts';
-import { nearest } from '../functions/service/nearest.ts';
+import { nearest } from '../functions/service/config/nearest.ts';
 import { parseArguments } from './cli/arguments.ts';
 import type { World } from './cli/command.ts';
 import { COMMON_FLAGS, formatHelp } from './cli/help.ts';

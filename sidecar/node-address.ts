@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import type { Settings } from '../functions/service/settings.ts';
+import type { Settings } from '../functions/service/config/settings.ts';
 
 /**
  * The address by which other nodes reach this one: NodeIP, else the address a packet to DetectAddr would leave

@@ -1,6 +1,6 @@
 import { redact } from '../functions/protocol/address.ts';
 import { P2PError } from '../functions/protocol/errors.ts';
-import type { Rule } from '../functions/service/settings.ts';
+import type { Rule } from '../functions/service/config/settings.ts';
 
 /**
  * Says what becomes of a URL: the first rule that matches decides; none means `pass`. URLs are given as parsed and

@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { P2PError } from '../functions/protocol/errors.ts';
-import type { Settings } from '../functions/service/settings.ts';
+import type { Settings } from '../functions/service/config/settings.ts';
 import { type BoundSocket, bindSocket } from './bound-socket.ts';
 import { type Listener, type ListenerName, listenersOf, withPorts } from './listeners.ts';
 import { FAULT_EXIT_CODE, type WorkerOrder, type WorkerReport } from './worker-messages.ts';

@@ -1,4 +1,4 @@
-import type { Settings } from '../functions/service/settings.ts';
+import type { Settings } from '../functions/service/config/settings.ts';
 import type { Listener } from './listeners.ts';
 
 /** A worker that ends with this code will not do better next time: EX_CONFIG of sysexits.h. */

@@ -54,7 +54,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly door: RegExp }[] = [
   { packages: /^undici(?:\/|$)/, door: /^functions\/service\/http-client\.ts$/ },
   { packages: /^@aws-sdk\//, door: /^functions\/root\/s3-store\.ts$/ },
   { packages: /^serverless-http$/, door: /^functions\/[^/]+\.ts$/ },
-  { packages: /^ajv(?:\/|$)/, door: /^functions\/service\/config[^/]*\.ts$/ },
+  { packages: /^ajv(?:\/|$)/, door: /^functions\/service\/config\/check\.ts$/ },
 ];
 
 const TOP_LEVEL = [

@@ -5,6 +5,7 @@ import { BlobReader } from '../blob/reader.ts';
 import type { ChunkStore } from '../blob/store.ts';
 import { TieredStore } from '../blob/tiered.ts';
 import { P2PError } from '../protocol/errors.ts';
+import type { Settings } from '../service/config/settings.ts';
 import { HttpClient } from '../service/http-client.ts';
 import type { Logger } from '../service/log.ts';
 import type { Metrics } from '../service/metrics.ts';
@@ -13,7 +14,6 @@ import { OriginAccess } from '../service/origin-access.ts';
 import { createP2PApp } from '../service/p2p-app.ts';
 import type { Readiness } from '../service/readiness.ts';
 import { BlobServer } from '../service/serve-blob.ts';
-import type { Settings } from '../service/settings.ts';
 
 // One origin should not be drowned by one root; its own clients would hardly open more.
 const ORIGIN_CONNECTIONS = 64;

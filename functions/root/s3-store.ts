@@ -16,8 +16,8 @@ import { chunkPath, factsPath, keyPath } from '../blob/path.ts';
 import type { ChunkStore } from '../blob/store.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
+import type { Settings } from '../service/config/settings.ts';
 import type { HttpClient } from '../service/http-client.ts';
-import type { Settings } from '../service/settings.ts';
 
 // The digest travels as metadata of the object, so that one request brings the bytes and what they should be.
 const DIGEST_METADATA = 'sha256';

@@ -1,10 +1,19 @@
 import type { LookupFunction } from 'node:net';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Reply, ReplyBody } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
 import { type ErrorCode, type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { headerValue } from '../protocol/headers.ts';
+import type { HttpRequest } from './http-request.ts';
 import { RangeClient } from './range-client.ts';
+
+// Of a body that nobody wants this much is read, for so long, to keep the connection for the next request.
+const DRAIN_BYTES = 64 * 1024;
+const DRAIN_MS = 2_000;
+// Of a reply that comes before its request is out so much is taken in, even before it is read.
+const EARLY_BYTES = 64 * 1024;
 
 /** How long each step may take, milliseconds. `idleMs` is between two pieces of a body. */
 export interface HttpLimits {
@@ -19,16 +28,6 @@ export interface HttpClientOptions extends HttpLimits {
   readonly lookup?: (origin: URL) => LookupFunction;
   /** Most connections to one origin; requests beyond wait in line. */
   readonly connections: number;
-}
-
-/** One request; headers are lower-case and sent as they are. */
-export interface HttpRequest {
-  readonly url: string;
-  readonly method: string;
-  readonly headers: HeaderLines;
-  readonly body?: Readable;
-  /** True for a range whose reply is expected to be plain: it is read by the cheap way where that can. */
-  readonly bulk?: boolean;
 }
 
 /**
@@ -88,6 +87,7 @@ export class HttpClient {
         resolve,
         reject,
         signal,
+        request.body === undefined ? 0 : EARLY_BYTES,
       );
       const { host: _, ...headers } = request.headers;
       this.#agent.dispatch(
@@ -96,12 +96,26 @@ export class HttpClient {
           path: url.pathname + url.search,
           method: request.method as Dispatcher.HttpMethod,
           headers: request.headers.host === undefined ? headers : request.headers,
-          body: request.body ?? null,
+          body: request.body === undefined ? null : paced(request.body),
         },
         exchange,
       );
     });
   }
+}
+
+/**
+ * A body that lets the event loop turn before each piece. Who refuses an upload answers and closes: its answer must
+ * have been read before the next write fails, for that takes it along.
+ */
+function paced(body: Readable): Readable {
+  const pieces = async function* () {
+    for await (const piece of body.iterator({ destroyOnReturn: false })) {
+      await nextTurn();
+      yield piece;
+    }
+  };
+  return Readable.from(pieces(), { objectMode: false });
 }
 
 /** One request and its reply: undici's handler on one side, our `ReplyBody` on the other. */
@@ -111,16 +125,23 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
   readonly #onHead: (reply: Reply) => void;
   readonly #onFailure: (error: P2PError) => void;
   readonly #signal: AbortSignal;
+  readonly #earlyBytes: number;
   readonly #abort = () => this.#stop(new P2PError('CLIENT_GONE', `${this.#what} was aborted`));
 
   #controller: Dispatcher.DispatchController | undefined;
   #hasHead = false;
+  /** Bytes that the head announces; 0 when it does not say. */
+  #length = 0;
+  #isDiscarded = false;
   #ended = false;
   #error: P2PError | undefined;
   /** Pieces that came before anyone read. */
   #early: Uint8Array[] = [];
   #reader:
-    | { sink: (piece: Uint8Array) => void | Promise<void>; settle: (error?: unknown) => void }
+    | {
+        sink: (piece: Uint8Array) => void | Promise<void>;
+        settle: (error?: unknown) => void;
+      }
     | undefined;
   #busy: Promise<void> | undefined;
 
@@ -130,8 +151,10 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
     onHead: (reply: Reply) => void,
     onFailure: (error: P2PError) => void,
     signal: AbortSignal,
+    earlyBytes: number,
   ) {
     this.#what = what;
+    this.#earlyBytes = earlyBytes;
     this.#limits = limits;
     this.#onHead = onHead;
     this.#onFailure = onFailure;
@@ -147,16 +170,21 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: object): void {
     if (status < 200) return;
     this.#hasHead = true;
-    controller.pause();
+    const length = Number(headerValue(headers as HeaderLines, 'content-length') ?? 0);
+    // That of a 304 is of the body that it does not bring.
+    this.#length = status === 304 ? 0 : length;
+    if (this.#earlyBytes === 0) controller.pause();
     this.#onHead({ status, headers: headers as HeaderLines, body: this });
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, piece: Uint8Array): void {
+  onResponseData(controller: Dispatcher.DispatchController, piece: Uint8Array): void {
     // Resumed with nothing to read, undici's parser reports an empty piece. Pausing for that, and resuming in a
     // microtask, would go round for ever and never let the socket be read.
     if (piece.length === 0) return;
-    if (this.#reader === undefined || this.#busy !== undefined) this.#early.push(piece);
-    else this.#hand(piece);
+    if (this.#reader !== undefined && this.#busy === undefined) return this.#hand(piece);
+    this.#early.push(piece);
+    const held = this.#early.reduce((sum, { length }) => sum + length, 0);
+    if (held > this.#earlyBytes) controller.pause();
   }
 
   onResponseEnd(): void {
@@ -175,13 +203,29 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
 
   read(sink: (piece: Uint8Array) => void | Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#reader = { sink, settle: (error) => (error === undefined ? resolve() : reject(error)) };
+      this.#reader = {
+        sink,
+        settle: (error) => (error === undefined ? resolve() : reject(error)),
+      };
       this.#flow();
     });
   }
 
   discard(): void {
-    if (!this.#ended) this.#stop(new P2PError('CLIENT_GONE', `${this.#what} was given up`));
+    const error = new P2PError('CLIENT_GONE', `${this.#what} was given up`);
+    if (this.#ended || this.#error !== undefined || this.#isDiscarded) return;
+    this.#isDiscarded = true;
+    if (this.#length > DRAIN_BYTES) return this.#stop(error);
+    const late = setTimeout(() => this.#stop(error), DRAIN_MS);
+    let drained = 0;
+    const sink = (piece: Uint8Array) => {
+      drained += piece.length;
+      if (drained > DRAIN_BYTES) throw error;
+    };
+    this.read(sink).then(
+      () => clearTimeout(late),
+      () => clearTimeout(late),
+    );
   }
 
   /** Hands over what has piled up, then lets the transfer go on. */
@@ -220,7 +264,7 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
     this.#early = [];
     const reader = this.#reader;
     this.#reader = undefined;
-    this.discard();
+    if (!this.#ended) this.#stop(new P2PError('CLIENT_GONE', `${this.#what} was given up`));
     reader?.settle(error);
   }
 

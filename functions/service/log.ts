@@ -1,6 +1,6 @@
 import pino, { type Logger } from 'pino';
 import { redact } from '../protocol/address.ts';
-import type { Settings } from './settings.ts';
+import type { Settings } from './config/settings.ts';
 
 export type { Logger };
 

@@ -60,12 +60,15 @@ export class OriginUpstream implements Upstream {
    * One request to the origin, redirects followed. Every hop is judged by address, the first also by the list;
    * credentials are dropped when the host, port or scheme changes.
    */
-  async #open({ address, method, headers }: UpstreamQuery, signal: AbortSignal): Promise<Reply> {
+  async #open(
+    { address, method, headers, bulk = false }: UpstreamQuery,
+    signal: AbortSignal,
+  ): Promise<Reply> {
     let url = new URL(address.url);
     this.#parts.access.checkListed(url);
     let sent = forwardable(headers);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
-      const reply = await this.#parts.http.request({ url: url.href, method, headers: sent }, signal);
+      const reply = await this.#parts.http.request({ url: url.href, method, headers: sent, bulk }, signal);
       const location = headerValue(reply.headers, 'location');
       if (!REDIRECTS.has(reply.status) || location === undefined) return withoutPeerHeaders(reply);
       reply.body.discard();

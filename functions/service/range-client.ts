@@ -2,7 +2,7 @@ import type { LookupFunction } from 'node:net';
 import type { Reply } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
 import { hasCode } from '../protocol/errors.ts';
-import type { HttpRequest } from './http-client.ts';
+import type { HttpRequest } from './http-request.ts';
 import { type ConnectionLimits, formatRequest, type Outcome, RangeConnection } from './range-connection.ts';
 
 // Shorter than the five seconds after which Node's servers, the quickest common ones, drop an idle connection.
@@ -49,7 +49,11 @@ export class RangeClient {
       host.unsuitedUntilMs = performance.now() + UNSUITED_MS;
       return undefined;
     }
-    return { status: outcome.head.status, headers: outcome.head.headers, body: outcome.body };
+    return {
+      status: outcome.head.status,
+      headers: outcome.head.headers,
+      body: outcome.body,
+    };
   }
 
   async close(): Promise<void> {
@@ -108,7 +112,12 @@ export class RangeClient {
   }
 
   #host(origin: string): Host {
-    const host = this.#hosts.get(origin) ?? { free: [], waiting: [], open: 0, unsuitedUntilMs: 0 };
+    const host = this.#hosts.get(origin) ?? {
+      free: [],
+      waiting: [],
+      open: 0,
+      unsuitedUntilMs: 0,
+    };
     this.#hosts.set(origin, host);
     return host;
   }

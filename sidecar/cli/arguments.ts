@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { P2PError } from '../../functions/protocol/errors.ts';
-import { nearest } from '../../functions/service/nearest.ts';
+import { nearest } from '../../functions/service/config/nearest.ts';
 
 /** A flag of the command line; the help text is made of these. */
 export interface Flag {

@@ -1,6 +1,6 @@
 import { hasCode, P2PError } from '../../functions/protocol/errors.ts';
-import { readSettings } from '../../functions/service/config-file.ts';
-import { parseOverride } from '../../functions/service/config-override.ts';
+import { readSettings } from '../../functions/service/config/file.ts';
+import { parseOverride } from '../../functions/service/config/override.ts';
 import { createLog } from '../../functions/service/log.ts';
 import { superviseNode } from '../supervisor.ts';
 import type { Arguments, Flag } from './arguments.ts';

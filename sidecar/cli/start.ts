@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path';
 import { hasCode, P2PError } from '../../functions/protocol/errors.ts';
-import { loadSettings } from '../../functions/service/config.ts';
-import { type Override, parseOverride } from '../../functions/service/config-override.ts';
+import { loadSettings } from '../../functions/service/config/load.ts';
+import { type Override, parseOverride } from '../../functions/service/config/override.ts';
+import type { Settings } from '../../functions/service/config/settings.ts';
 import { createLog } from '../../functions/service/log.ts';
-import type { Settings } from '../../functions/service/settings.ts';
 import { bindSocket } from '../bound-socket.ts';
 import { type Ports, type SupervisedNode, superviseNode } from '../supervisor.ts';
 import type { Arguments, Flag } from './arguments.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadSettings } from '../../functions/service/config.ts';
+import { loadSettings } from '../../functions/service/config/load.ts';
 import { formatExample } from '../../infra/example-config.ts';
 
 const test = suite('infra/example-config');

@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Settings } from '../../functions/service/settings.ts';
+import type { Settings } from '../../functions/service/config/settings.ts';
 import { nodeAddress } from '../../sidecar/node-address.ts';
 
 const test = suite('sidecar/node-address');

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { loadSettings } from '../../functions/service/config.ts';
+import { loadSettings } from '../../functions/service/config/load.ts';
 import { Rules } from '../../sidecar/rules.ts';
 
 const test = suite('sidecar/rules');

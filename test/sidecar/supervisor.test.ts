@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hasCode } from '../../functions/protocol/errors.ts';
-import { loadSettings } from '../../functions/service/config.ts';
+import { loadSettings } from '../../functions/service/config/load.ts';
 import { type SupervisorDelays, superviseNode } from '../../sidecar/supervisor.ts';
 import { get } from '../support/client.ts';
 import { until } from '../support/until.ts';

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Settings } from '../../functions/service/settings.ts';
+import type { Settings } from '../../functions/service/config/settings.ts';
 import { endProcess } from './daemon.ts';
 import { tempDir } from './temp-dir.ts';
 import { until } from './until.ts';

@@ -1,4 +1,4 @@
-import type { Settings } from '../../functions/service/settings.ts';
+import type { Settings } from '../../functions/service/config/settings.ts';
 import { get } from './client.ts';
 import { freePort } from './daemon.ts';
 import { type Configured, type NodeProcess, startNode } from './node-process.ts';

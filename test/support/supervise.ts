@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { loadSettings } from '../../functions/service/config.ts';
+import { loadSettings } from '../../functions/service/config/load.ts';
 import { superviseNode } from '../../sidecar/supervisor.ts';
 
 // A supervisor in a process of its own, for a test to kill: prints the process id of its worker.

@@ -8,6 +8,7 @@ import { MiB } from '../../../functions/blob/chunk.ts';
 import type { Reply } from '../../../functions/blob/upstream.ts';
 import { P2PError } from '../../../functions/protocol/errors.ts';
 import { HttpClient, type HttpClientOptions } from '../../../functions/service/http-client.ts';
+import { listen as startHttp } from '../../support/app.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { gate } from '../../support/gate.ts';
 import { startOrigin } from '../../support/origin.ts';
@@ -185,6 +186,58 @@ test('goes on with other requests after one body was discarded', async () => {
   assert.is((await bytesOf(await http.get(url))).length, 16 * MiB);
 });
 
+for (const [name, fault] of [
+  ['a redirect with a short body', { redirect: 'http://127.0.0.1:1/' }],
+  ['a short refusal', { status: 403, body: 'x'.repeat(10_000) }],
+  ['a short refusal in chunks', { status: 403, chunked: true }],
+  ['304', { status: 304, body: '' }],
+] as const) {
+  test(`keeps the connection after ${name} was discarded`, async () => {
+    // Broke: every redirect to a store cost the origin a new connection.
+    await using origin = await startOrigin({ always: fault });
+    await using http = openClient();
+    const url = origin.put('/blob', blobOf(1, 'discarded'));
+    for (let round = 1; round <= 5; round += 1) {
+      const { body } = await http.get(url);
+      body.discard();
+      await until('the reply to be out', () => origin.hits[round - 1]?.finished === true);
+    }
+    // The second is for a request that comes while the first is still being read out.
+    assert.ok(origin.connections <= 2, `${origin.connections} connections`);
+  });
+}
+
+test('reads no more of an endless body that was discarded than keeps a connection', async () => {
+  await using http = openClient();
+  let closed = false;
+  await using server = await startRaw((socket) => {
+    socket.once('data', () => {
+      socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n');
+      const more = () =>
+        socket.write(`1000\r\n${'x'.repeat(4096)}\r\n`, (error) => error ?? setImmediate(more));
+      more();
+    });
+    socket.once('close', () => {
+      closed = true;
+    });
+  });
+  (await http.get(server.url)).body.discard();
+  await until('the connection to be closed', () => closed);
+});
+
+test('closes the connection of a discarded body that does not come', async () => {
+  await using http = openClient({ idleMs: 0 });
+  let closed = false;
+  await using server = await startRaw((socket) => {
+    socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n'));
+    socket.once('close', () => {
+      closed = true;
+    });
+  });
+  (await http.get(server.url)).body.discard();
+  await until('the connection to be closed', () => closed);
+});
+
 test('fails with CLIENT_GONE when aborted before the head, in the body, and before it began', async () => {
   await using origin = await startOrigin();
   await using http = openClient();
@@ -219,7 +272,9 @@ test('fails with CLIENT_GONE at once when aborted while it waits in line', async
 });
 
 test('fails when closed, be it before the head or in the body', async () => {
-  await using origin = await startOrigin({ faults: [{ stallAfterBytes: 1000 }, { delayMs: 60_000 }] });
+  await using origin = await startOrigin({
+    faults: [{ stallAfterBytes: 1000 }, { delayMs: 60_000 }],
+  });
   const http = openClient();
   const url = origin.put('/blob', blobOf(MiB, 'closed'));
   const reading = rejects('UPSTREAM_TRUNCATED', bytesOf(await http.get(url)));
@@ -237,7 +292,9 @@ test('says UPSTREAM_UNREACHABLE where nobody listens, and of a reset before the 
 });
 
 test('says UPSTREAM_TIMEOUT of a head that does not come, and of a body that stops', async () => {
-  await using origin = await startOrigin({ faults: [{ delayMs: 60_000 }, { stallAfterBytes: 1000 }] });
+  await using origin = await startOrigin({
+    faults: [{ delayMs: 60_000 }, { stallAfterBytes: 1000 }],
+  });
   await using http = openClient({ firstByteMs: 200, idleMs: 200 });
   const url = origin.put('/blob', blobOf(MiB, 'timeout'));
   assert.match((await rejects('UPSTREAM_TIMEOUT', http.get(url))).message, '200 ms');
@@ -305,7 +362,9 @@ test('passes over interim replies', async () => {
 });
 
 test('follows no redirect, decodes no body and sends headers as they are', async () => {
-  await using origin = await startOrigin({ faults: [{ redirect: 'http://127.0.0.1:1/' }, { gzip: true }] });
+  await using origin = await startOrigin({
+    faults: [{ redirect: 'http://127.0.0.1:1/' }, { gzip: true }],
+  });
   await using http = openClient();
   const url = origin.put('/blob', blobOf(100, 'as it is'));
   const redirect = await http.get(url);
@@ -313,7 +372,11 @@ test('follows no redirect, decodes no body and sends headers as they are', async
   assert.is(redirect.headers.location, 'http://127.0.0.1:1/');
   redirect.body.discard();
   const packed = await http.client.request(
-    { url: `${url}?a=%2F`, method: 'GET', headers: { range: 'bytes=0-', 'x-list': ['a', 'b'] } },
+    {
+      url: `${url}?a=%2F`,
+      method: 'GET',
+      headers: { range: 'bytes=0-', 'x-list': ['a', 'b'] },
+    },
     NEVER,
   );
   assert.is(packed.headers['content-encoding'], 'gzip');
@@ -343,6 +406,20 @@ test('sends a body as it comes', async () => {
     NEVER,
   );
   assert.is((await bytesOf(reply)).toString(), sha256(bytes));
+});
+
+test('hands over a reply that comes before the request is out', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    await using http = openClient();
+    await using server = await startHttp((_, response) => {
+      response.writeHead(413, { connection: 'close' }).end('too big');
+    });
+    const body = Readable.from(Array.from({ length: 320 }, () => Buffer.alloc(64 * 1024)));
+    const headers = { 'content-length': String(320 * 64 * 1024) };
+    const reply = await http.client.request({ url: server.url, method: 'POST', headers, body }, NEVER);
+    assert.is(reply.status, 413);
+    assert.is((await bytesOf(reply)).toString(), 'too big');
+  }
 });
 
 test('passes on what its lookup refused with', async () => {

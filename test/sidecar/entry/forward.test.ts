@@ -1,8 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Rule } from '../../../functions/service/config/settings.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
 import { OriginAccess } from '../../../functions/service/origin-access.ts';
-import type { Rule } from '../../../functions/service/settings.ts';
 import { createForwardApp } from '../../../sidecar/entry/forward.ts';
 import { Rules } from '../../../sidecar/rules.ts';
 import { listen, memoryLog, startP2P } from '../../support/app.ts';

@@ -1,8 +1,8 @@
 import { parse } from 'yaml';
-import { type Fault, formatPath, type SettingPath } from './config-fault.ts';
-import { withoutEmpty } from './config-text.ts';
+import { type Fault, formatPath, type SettingPath } from './fault.ts';
 import { nearest } from './nearest.ts';
-import { SETTINGS_SCHEMA, type SettingSchema } from './settings-schema.ts';
+import { SETTINGS_SCHEMA, type SettingSchema } from './schema.ts';
+import { withoutEmpty } from './text.ts';
 
 /** A setting that takes precedence over the file. */
 export interface Override {

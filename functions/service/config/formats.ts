@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net';
+import { ORIGIN_PRESETS } from '../origin-presets.ts';
 import { nearest } from './nearest.ts';
-import { ORIGIN_PRESETS } from './origin-presets.ts';
-import type { TextFormat } from './settings-schema.ts';
+import type { TextFormat } from './schema.ts';
 
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;

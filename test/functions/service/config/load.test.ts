@@ -1,10 +1,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { hasCode, type P2PError } from '../../../functions/protocol/errors.ts';
-import { loadSettings } from '../../../functions/service/config.ts';
-import { readSettings } from '../../../functions/service/config-file.ts';
+import { hasCode, type P2PError } from '../../../../functions/protocol/errors.ts';
+import { readSettings } from '../../../../functions/service/config/file.ts';
+import { loadSettings } from '../../../../functions/service/config/load.ts';
 
-const test = suite('functions/service/config');
+const test = suite('functions/service/config/load');
 
 const DADIP2P_FILE = `
 LogLevel: "info"

@@ -1,5 +1,5 @@
 import { isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { Fault, SettingPath } from './config-fault.ts';
+import type { Fault, SettingPath } from './fault.ts';
 
 /** A configuration file after it was read as YAML, before anything in it was checked. */
 export interface ConfigText {

@@ -1,9 +1,9 @@
-import { checkTree } from './config-check.ts';
-import { configInvalid, type SettingPath } from './config-fault.ts';
-import { applyOverrides, type Override, parseEnvironment } from './config-override.ts';
-import { checkTogether } from './config-rules.ts';
-import { parseConfigText } from './config-text.ts';
+import { checkTree } from './check.ts';
+import { configInvalid, type SettingPath } from './fault.ts';
+import { applyOverrides, type Override, parseEnvironment } from './override.ts';
+import { checkTogether } from './rules.ts';
 import type { Settings } from './settings.ts';
+import { parseConfigText } from './text.ts';
 
 /** Where settings come from; the environment wins over the text, an override over both. */
 export interface SettingSources {

@@ -1,7 +1,7 @@
-import { KiB, MiB } from '../blob/chunk.ts';
+import { KiB, MiB } from '../../blob/chunk.ts';
 import type { Settings } from './settings.ts';
 
-/** The forms a text may have to take; `config-formats.ts` knows each. */
+/** The forms a text may have to take; `formats.ts` knows each. */
 export type TextFormat = 'host' | 'http-url' | 'host-port' | 'root-address' | 'origin' | 'regex';
 
 /**

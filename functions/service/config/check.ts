@@ -1,10 +1,10 @@
 import { Ajv, type ErrorObject, type SchemaValidateFunction } from 'ajv';
-import type { Fault, SettingPath } from './config-fault.ts';
-import { FORMAT_CHECKS } from './config-formats.ts';
-import { unknownKey } from './config-override.ts';
 import { formatDuration, parseDuration } from './duration.ts';
+import type { Fault, SettingPath } from './fault.ts';
+import { FORMAT_CHECKS } from './formats.ts';
 import { nearest } from './nearest.ts';
-import { SETTINGS_SCHEMA, type SettingSchema } from './settings-schema.ts';
+import { unknownKey } from './override.ts';
+import { SETTINGS_SCHEMA, type SettingSchema } from './schema.ts';
 import { formatSize, parseSize } from './size.ts';
 
 type Limits = Extract<SettingSchema, { type: 'size' | 'duration' }>;

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatDuration, parseDuration } from '../../../functions/service/duration.ts';
+import { formatDuration, parseDuration } from '../../../../functions/service/config/duration.ts';
 
 const test = suite('functions/service/duration');
 

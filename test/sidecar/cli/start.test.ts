@@ -4,15 +4,15 @@ import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { blobOf, sha256 } from '../support/blob-of.ts';
-import { get } from '../support/client.ts';
-import { startOrigin } from '../support/origin.ts';
-import { tempDir } from '../support/temp-dir.ts';
-import { until } from '../support/until.ts';
+import { blobOf, sha256 } from '../../support/blob-of.ts';
+import { get } from '../../support/client.ts';
+import { startOrigin } from '../../support/origin.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { until } from '../../support/until.ts';
 
-const test = suite('sidecar/start');
+const test = suite('sidecar/cli/start');
 
-const MAIN = fileURLToPath(new URL('../../sidecar/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../sidecar/main.ts', import.meta.url));
 
 interface Started extends AsyncDisposable {
   readonly process: ChildProcess;

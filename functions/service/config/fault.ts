@@ -1,4 +1,4 @@
-import { P2PError } from '../protocol/errors.ts';
+import { P2PError } from '../../protocol/errors.ts';
 
 /** Where a setting stands in the tree: `['P2PConfig', 'RootList', '0']`. */
 export type SettingPath = readonly string[];

@@ -1,4 +1,4 @@
-import type { Fault } from './config-fault.ts';
+import type { Fault } from './fault.ts';
 import type { Settings } from './settings.ts';
 
 /** What no single setting shows: settings that are right each by itself and wrong together. */

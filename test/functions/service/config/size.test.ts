@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatSize, parseSize } from '../../../functions/service/size.ts';
+import { formatSize, parseSize } from '../../../../functions/service/config/size.ts';
 
 const test = suite('functions/service/size');
 

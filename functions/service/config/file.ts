@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { loadSettings, type SettingSources } from './config.ts';
-import { configInvalid } from './config-fault.ts';
+import { configInvalid } from './fault.ts';
+import { loadSettings, type SettingSources } from './load.ts';
 import type { Settings } from './settings.ts';
 
 const REMEDIES: ReadonlyMap<string, string> = new Map([
