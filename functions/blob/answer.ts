@@ -1,8 +1,8 @@
-import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { type ErrorCode, type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { ERROR_HEADER, endToEnd, headerValue } from '../protocol/headers.ts';
 import { parseContentRange, type Span } from '../protocol/range.ts';
 import { KiB } from './chunk.ts';
-import type { Reply } from './upstream.ts';
+import type { Reply, Source } from './upstream.ts';
 
 /** What a reply means for a reader of ranges. */
 export type Answer =
@@ -18,13 +18,33 @@ export type Answer =
 // A refusal's body is an explanation for people; more than this is not passed on.
 const MAX_REFUSAL_BYTES = 64 * KiB;
 
+/** What a reply came from, as far as reading it takes. */
+type Replier = Pick<Source, 'name' | 'kind'>;
+
+// What a node of ours says of the blob, by its own error page.
+const OF_THE_BLOB: ReadonlySet<string> = new Set<ErrorCode>(['RANGE_UNSATISFIABLE', 'PRECONDITION_FAILED']);
+// What it says of itself that is not to be lost in "failed": what is denied is to be asked of nobody else.
+const KEPT: ReadonlySet<string> = new Set<ErrorCode>(['LOOP_DETECTED', 'ORIGIN_NOT_ALLOWED', 'RULE_DENIED']);
+
 /**
- * Reads the head of a reply. Refusals (4xx) are thrown with the reply's own status, headers and body, for they
- * are the client's to see; a server's failure (5xx) is thrown as a reason to ask elsewhere.
- *
- * @throws P2PError UPSTREAM_REFUSED, UPSTREAM_FAILED, UPSTREAM_MISMATCHED, LOOP_DETECTED; the body is then spent.
+ * What a node of ours refuses or fails with on its own account; `undefined` when the reply is about the blob. The
+ * origin's refusals carry no code of ours (see `respondError`), so a node's are not taken for them.
  */
-export async function readAnswer(reply: Reply, source: string): Promise<Answer> {
+export function nodeFailure({ status, headers }: Reply, { name, kind }: Replier): P2PError | undefined {
+  const code = kind === 'origin' ? undefined : headerValue(headers, ERROR_HEADER);
+  if (code === undefined || OF_THE_BLOB.has(code)) return undefined;
+  const kept = KEPT.has(code) ? (code as ErrorCode) : 'UPSTREAM_FAILED';
+  return new P2PError(kept, `${name} answered ${status} ${code}`);
+}
+
+/**
+ * Reads the head of a reply. Refusals of the origin (4xx) are thrown with the reply's own status, headers and
+ * body, for they are the client's to see; what a server or a node of ours fails with, as a reason to ask elsewhere.
+ *
+ * @throws P2PError UPSTREAM_REFUSED, UPSTREAM_FAILED, UPSTREAM_MISMATCHED, LOOP_DETECTED, ORIGIN_NOT_ALLOWED,
+ * RULE_DENIED; the body is then spent.
+ */
+export async function readAnswer(reply: Reply, source: Replier): Promise<Answer> {
   const { status, headers } = reply;
   if (status === 206) return readPart(reply, source);
   if (status === 200) return { kind: 'whole', size: lengthOf(headers) };
@@ -32,28 +52,29 @@ export async function readAnswer(reply: Reply, source: string): Promise<Answer> 
     reply.body.discard();
     return { kind: status === 304 ? 'unchanged' : 'beyond' };
   }
-  if (status >= 400 && status < 500 && status !== 408) throw await refusal(reply, source);
+  const failure = nodeFailure(reply, source);
+  const isRefusal = status >= 400 && status < 500 && status !== 408;
+  if (failure === undefined && isRefusal) throw await refusal(reply, source);
   reply.body.discard();
-  const code = headerValue(headers, ERROR_HEADER) === 'LOOP_DETECTED' ? 'LOOP_DETECTED' : 'UPSTREAM_FAILED';
-  throw new P2PError(code, `${source} answered ${status}`);
+  throw failure ?? new P2PError('UPSTREAM_FAILED', `${source.name} answered ${status}`);
 }
 
-function readPart(reply: Reply, source: string): Answer {
+function readPart(reply: Reply, source: Replier): Answer {
   const header = headerValue(reply.headers, 'content-range');
   const range = parseContentRange(header);
   const length = lengthOf(reply.headers);
   if (range?.span === undefined || range.total === undefined) {
     reply.body.discard();
-    throw new P2PError('UPSTREAM_MISMATCHED', `${source} answered 206 with Content-Range "${header}"`);
+    throw new P2PError('UPSTREAM_MISMATCHED', `${source.name} answered 206 with Content-Range "${header}"`);
   }
   if (length !== undefined && length !== range.span.end - range.span.start) {
     reply.body.discard();
-    throw new P2PError('UPSTREAM_MISMATCHED', `${source} sent Content-Length ${length} for "${header}"`);
+    throw new P2PError('UPSTREAM_MISMATCHED', `${source.name} sent Content-Length ${length} for "${header}"`);
   }
   return { kind: 'part', span: range.span, size: range.total };
 }
 
-async function refusal(reply: Reply, source: string): Promise<P2PError> {
+async function refusal(reply: Reply, source: Replier): Promise<P2PError> {
   const pieces: Uint8Array[] = [];
   let kept = 0;
   await reply.body.read((piece) => {
@@ -61,7 +82,7 @@ async function refusal(reply: Reply, source: string): Promise<P2PError> {
     kept += piece.length;
   });
   const { 'content-length': _, ...headers } = endToEnd(reply.headers);
-  return new P2PError('UPSTREAM_REFUSED', `${source} answered ${reply.status}`, {
+  return new P2PError('UPSTREAM_REFUSED', `${source.name} answered ${reply.status}`, {
     status: reply.status,
     headers,
     body: Buffer.concat(pieces),

@@ -134,7 +134,7 @@ export class Filler {
       bulk: true,
     } as const;
     const reply = await source.open(query, this.#signal);
-    return { source, reply, answer: await readAnswer(reply, source.name) };
+    return { source, reply, answer: await readAnswer(reply, source) };
   }
 
   async #transfer(filling: Filling, opened: OpenReply): Promise<void> {
@@ -183,7 +183,7 @@ export class Filler {
     if (running !== undefined) return this.#drawFrom(running, filling);
     const headers = headersFor(filling, source);
     const reply = await source.open({ address, method: 'GET', headers }, this.#signal);
-    const answer = await readAnswer(reply, source.name);
+    const answer = await readAnswer(reply, source);
     await this.#transferWhole(filling, { source, reply, answer });
   }
 

@@ -92,7 +92,7 @@ export class Probe {
   ): Promise<{ reply: Reply; answer: Answer }> {
     const all = { ...ask.headers, ...headers, 'accept-encoding': 'identity' };
     const reply = await source.open({ address: ask.address, method, headers: all }, this.#signal);
-    const answer = await readAnswer(reply, source.name);
+    const answer = await readAnswer(reply, source);
     const fault = faultOf(ask.address, answer, headers.range);
     if (fault === undefined) return { reply, answer };
     reply.body.discard();

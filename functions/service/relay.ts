@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { nodeFailure } from '../blob/answer.ts';
 import { firstSuccess } from '../blob/attempt.ts';
 import type { Reply, Upstream, UpstreamQuery } from '../blob/upstream.ts';
 import { P2PError } from '../protocol/errors.ts';
@@ -22,9 +23,10 @@ export async function relay(
     async (source) => {
       const answer = await source.open(query, outlet.signal);
       // A node of ours that failed says nothing about the origin, so the next is asked; an origin is believed.
-      if (answer.status < 500 || source.kind === 'origin') return answer;
+      const failure = nodeFailure(answer, source);
+      if (failure === undefined && (answer.status < 500 || source.kind === 'origin')) return answer;
       answer.body.discard();
-      throw new P2PError('UPSTREAM_FAILED', `${source.name} answered ${answer.status}`);
+      throw failure ?? new P2PError('UPSTREAM_FAILED', `${source.name} answered ${answer.status}`);
     },
     () => {},
   );

@@ -9,7 +9,7 @@ for (const [code, status, expose, retry] of [
   ['KEY_REFUSED', 403, true, 'never'],
   ['ORIGIN_NOT_ALLOWED', 403, true, 'never'],
   ['RANGE_UNSATISFIABLE', 416, true, 'never'],
-  ['LOOP_DETECTED', 508, true, 'never'],
+  ['LOOP_DETECTED', 508, true, 'elsewhere'],
   ['UPSTREAM_UNREACHABLE', 502, true, 'elsewhere'],
   ['UPSTREAM_TIMEOUT', 504, true, 'elsewhere'],
   ['UPSTREAM_TRUNCATED', 502, true, 'elsewhere'],
