@@ -106,13 +106,18 @@ export class HttpClient {
 
 /**
  * A body that lets the event loop turn before each piece. Who refuses an upload answers and closes: its answer must
- * have been read before the next write fails, for that takes it along.
+ * have been read before the next write fails, for that takes it along. What is left of an upload that was given up
+ * is drained: it would hold up the sender's next request.
  */
 function paced(body: Readable): Readable {
   const pieces = async function* () {
-    for await (const piece of body.iterator({ destroyOnReturn: false })) {
-      await nextTurn();
-      yield piece;
+    try {
+      for await (const piece of body.iterator({ destroyOnReturn: false })) {
+        await nextTurn();
+        yield piece;
+      }
+    } finally {
+      body.resume();
     }
   };
   return Readable.from(pieces(), { objectMode: false });
@@ -138,10 +143,7 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
   /** Pieces that came before anyone read. */
   #early: Uint8Array[] = [];
   #reader:
-    | {
-        sink: (piece: Uint8Array) => void | Promise<void>;
-        settle: (error?: unknown) => void;
-      }
+    | { sink: (piece: Uint8Array) => void | Promise<void>; settle: (error?: unknown) => void }
     | undefined;
   #busy: Promise<void> | undefined;
 
@@ -203,10 +205,7 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
 
   read(sink: (piece: Uint8Array) => void | Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#reader = {
-        sink,
-        settle: (error) => (error === undefined ? resolve() : reject(error)),
-      };
+      this.#reader = { sink, settle: (error) => (error === undefined ? resolve() : reject(error)) };
       this.#flow();
     });
   }

@@ -272,9 +272,7 @@ test('fails with CLIENT_GONE at once when aborted while it waits in line', async
 });
 
 test('fails when closed, be it before the head or in the body', async () => {
-  await using origin = await startOrigin({
-    faults: [{ stallAfterBytes: 1000 }, { delayMs: 60_000 }],
-  });
+  await using origin = await startOrigin({ faults: [{ stallAfterBytes: 1000 }, { delayMs: 60_000 }] });
   const http = openClient();
   const url = origin.put('/blob', blobOf(MiB, 'closed'));
   const reading = rejects('UPSTREAM_TRUNCATED', bytesOf(await http.get(url)));
@@ -292,9 +290,7 @@ test('says UPSTREAM_UNREACHABLE where nobody listens, and of a reset before the 
 });
 
 test('says UPSTREAM_TIMEOUT of a head that does not come, and of a body that stops', async () => {
-  await using origin = await startOrigin({
-    faults: [{ delayMs: 60_000 }, { stallAfterBytes: 1000 }],
-  });
+  await using origin = await startOrigin({ faults: [{ delayMs: 60_000 }, { stallAfterBytes: 1000 }] });
   await using http = openClient({ firstByteMs: 200, idleMs: 200 });
   const url = origin.put('/blob', blobOf(MiB, 'timeout'));
   assert.match((await rejects('UPSTREAM_TIMEOUT', http.get(url))).message, '200 ms');
@@ -362,9 +358,7 @@ test('passes over interim replies', async () => {
 });
 
 test('follows no redirect, decodes no body and sends headers as they are', async () => {
-  await using origin = await startOrigin({
-    faults: [{ redirect: 'http://127.0.0.1:1/' }, { gzip: true }],
-  });
+  await using origin = await startOrigin({ faults: [{ redirect: 'http://127.0.0.1:1/' }, { gzip: true }] });
   await using http = openClient();
   const url = origin.put('/blob', blobOf(100, 'as it is'));
   const redirect = await http.get(url);
@@ -372,11 +366,7 @@ test('follows no redirect, decodes no body and sends headers as they are', async
   assert.is(redirect.headers.location, 'http://127.0.0.1:1/');
   redirect.body.discard();
   const packed = await http.client.request(
-    {
-      url: `${url}?a=%2F`,
-      method: 'GET',
-      headers: { range: 'bytes=0-', 'x-list': ['a', 'b'] },
-    },
+    { url: `${url}?a=%2F`, method: 'GET', headers: { range: 'bytes=0-', 'x-list': ['a', 'b'] } },
     NEVER,
   );
   assert.is(packed.headers['content-encoding'], 'gzip');

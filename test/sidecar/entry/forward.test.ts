@@ -1,3 +1,4 @@
+import { Agent } from 'node:http';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Rule } from '../../../functions/service/config/settings.ts';
@@ -93,6 +94,23 @@ test('passes on methods that change something, with their bodies, even where a r
     assert.is(answer.text, sha256(BYTES));
   }
   assert.is((await get(url, { ...proxy, method: 'DELETE' })).status, 201);
+});
+
+test('passes on an answer that comes before the upload is over', async () => {
+  // Broke: an origin that answered 413 and closed became a 502 of ours, EPIPE.
+  await using origin = await listen((_, response) => {
+    response.writeHead(413, { connection: 'close' }).end('too big');
+  });
+  await using proxy = await startProxy();
+  const body = Buffer.alloc(20_000_000);
+  // One connection for all: what is left of an upload must not hold up the next request on it.
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  for (let round = 0; round < 10; round += 1) {
+    const answer = await get(`${origin.url}/up`, { ...proxy, agent, method: 'POST', body });
+    assert.is(answer.status, 413, answer.text || String(answer.error));
+    assert.is(answer.text, 'too big');
+  }
+  agent.destroy();
 });
 
 for (const status of [200, 301, 404, 500, 503]) {
