@@ -188,7 +188,7 @@ function parseLine(line: string): LogLine[] {
 }
 
 /** Resident memory of a process, in bytes. */
-export function rssOf(pid: number): number {
+function rssOf(pid: number): number {
   const path = `/proc/${pid}/status`;
   if (!existsSync(path)) return 0;
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(path, 'utf8'))?.[1] ?? 0) * 1024;
