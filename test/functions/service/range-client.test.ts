@@ -1,0 +1,246 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Reply } from '../../../functions/blob/upstream.ts';
+import { RangeClient } from '../../../functions/service/range-client.ts';
+import { blobOf, sha256 } from '../../support/blob-of.ts';
+import { rejects } from '../../support/rejects.ts';
+import { until } from '../../support/until.ts';
+
+const test = suite('functions/service/range-client');
+
+const NEVER = new AbortController().signal;
+const BODY = blobOf(300_000, 'ranges');
+const head = (length: number, ...more: string[]) =>
+  ['HTTP/1.1 206 Partial Content', `Content-Length: ${length}`, ...more, '\r\n'].join('\r\n');
+
+/** A server that answers each request on each connection by hand; `requests` are what it has read. */
+async function startPeer(answer: (socket: Socket, request: string, count: number) => void) {
+  const requests: string[] = [];
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    sockets.add(socket);
+    socket.on('error', () => {});
+    let text = '';
+    socket.on('data', (data) => {
+      text += data.toString('latin1');
+      if (!text.endsWith('\r\n\r\n')) return;
+      requests.push(text);
+      const request = text;
+      text = '';
+      answer(socket, request, requests.length);
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/blob?x=1`,
+    requests,
+    sockets,
+    connections: () => connections,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
+
+function openClient(limits: { firstByteMs?: number; idleMs?: number; connections?: number } = {}) {
+  const client = new RangeClient({
+    connectMs: 2_000,
+    firstByteMs: 5_000,
+    idleMs: 5_000,
+    connections: 8,
+    ...limits,
+  });
+  return {
+    ask: (url: string, signal = NEVER) =>
+      client.request({ url, method: 'GET', headers: { range: 'bytes=0-9', accept: '*/*' } }, signal),
+    [Symbol.asyncDispose]: () => client.close(),
+  };
+}
+
+async function bodyOf(reply: Reply | undefined): Promise<Buffer> {
+  assert.ok(reply, 'was left to the general client');
+  const pieces: Buffer[] = [];
+  await reply.body.read((piece) => {
+    pieces.push(Buffer.from(piece));
+  });
+  return Buffer.concat(pieces);
+}
+
+async function filled(reply: Reply | undefined, length = BODY.length): Promise<Buffer> {
+  assert.ok(reply?.body.fill, 'was left to the general client');
+  const target = Buffer.alloc(length);
+  let told = 0;
+  await reply.body.fill(target, (bytes) => {
+    told += bytes;
+  });
+  assert.is(told, length);
+  return target;
+}
+
+test('reads a body in place, and by pieces, whatever way the bytes arrive', async () => {
+  for (const size of [1, 7, 100, 16_384, 16_385, 300_100]) {
+    await using peer = await startPeer(async (socket) => {
+      const all = Buffer.concat([Buffer.from(head(BODY.length, 'ETag: "a"')), BODY]);
+      // The head byte by byte is slow enough; the rest in larger steps.
+      const step = Math.max(size, Math.ceil(all.length / 400));
+      for (let at = 0; at < 200 && size < 200; at += size)
+        socket.write(all.subarray(at, Math.min(200, at + size)));
+      for (let at = size < 200 ? 200 : 0; at < all.length; at += step) {
+        if (!socket.write(all.subarray(at, at + step))) await once(socket, 'drain').catch(() => undefined);
+      }
+    });
+    await using client = openClient();
+    assert.is(sha256(await filled(await client.ask(peer.url))), sha256(BODY));
+    assert.is(sha256(await bodyOf(await client.ask(peer.url))), sha256(BODY));
+    assert.is(peer.connections(), 1);
+    assert.match(
+      peer.requests[0] ?? '',
+      /^GET \/blob\?x=1 HTTP\/1\.1\r\nhost: 127\.0\.0\.1:\d+\r\nrange: bytes=0-9\r\n/,
+    );
+  }
+});
+
+test('waits for a sink that is busy, without losing a byte', async () => {
+  await using peer = await startPeer((socket) =>
+    socket.write(Buffer.concat([Buffer.from(head(BODY.length)), BODY])),
+  );
+  await using client = openClient();
+  const reply = await client.ask(peer.url);
+  assert.ok(reply);
+  const pieces: Buffer[] = [];
+  let busy = 0;
+  await reply.body.read(async (piece) => {
+    busy += 1;
+    assert.is(busy, 1, 'the sink was called while it was busy');
+    pieces.push(Buffer.from(piece));
+    await new Promise(setImmediate);
+    busy -= 1;
+  });
+  assert.is(sha256(Buffer.concat(pieces)), sha256(BODY));
+});
+
+test('leaves what is not plain to the general client, and that origin for a while', async () => {
+  await using peer = await startPeer((socket) =>
+    socket.write('HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n'),
+  );
+  await using client = openClient();
+  assert.is(await client.ask(peer.url), undefined);
+  assert.is(await client.ask(peer.url), undefined);
+  assert.is(peer.requests.length, 1);
+});
+
+test('never sends a header that holds a line break', async () => {
+  await using peer = await startPeer((socket) => socket.write(head(0)));
+  const client = new RangeClient({ connectMs: 1_000, firstByteMs: 1_000, idleMs: 1_000, connections: 1 });
+  const headers = { accept: 'a\r\nX-Smuggled: yes' };
+  assert.is(await client.request({ url: peer.url, method: 'GET', headers }, NEVER), undefined);
+  assert.is(peer.requests.length, 0);
+  await client.close();
+});
+
+test('breaks a body that ends early, and one that has a byte too many', async () => {
+  await using short = await startPeer((socket) => socket.end(`${head(10)}only5`));
+  await using long = await startPeer((socket) => socket.write(`${head(5)}123456`));
+  await using late = await startPeer((socket) => socket.write(`${head(5)}12345`));
+  await using client = openClient();
+  const reply = await client.ask(short.url);
+  await rejects('UPSTREAM_TRUNCATED', filled(reply, 10));
+  await rejects('UPSTREAM_MISMATCHED', client.ask(long.url));
+  // Bytes after a body's end are the next reply's to no request: that connection is not used again.
+  assert.is((await filled(await client.ask(late.url), 5)).toString(), '12345');
+  for (const socket of late.sockets) socket.write('6');
+  await until('the connection to be closed', () => [...late.sockets].every((socket) => socket.destroyed));
+  assert.is((await filled(await client.ask(late.url), 5)).toString(), '12345');
+  assert.is(late.connections(), 2);
+});
+
+test('refuses to fill a buffer of another length', async () => {
+  await using peer = await startPeer((socket) => socket.write(`${head(5)}12345`));
+  await using client = openClient();
+  await rejects('UPSTREAM_MISMATCHED', filled(await client.ask(peer.url), 6));
+});
+
+test('gives up on a peer that says nothing, in the head and in the body', async () => {
+  await using mute = await startPeer(() => {});
+  await using stalled = await startPeer((socket) => socket.write(`${head(10)}12345`));
+  await using client = openClient({ firstByteMs: 100, idleMs: 100 });
+  await rejects('UPSTREAM_TIMEOUT', client.ask(mute.url));
+  await rejects('UPSTREAM_TIMEOUT', filled(await client.ask(stalled.url), 10));
+});
+
+test('asks again when a rested connection proves closed, but not when a fresh one does', async () => {
+  await using peer = await startPeer((socket, _request, count) => {
+    if (count === 2) socket.destroy();
+    else socket.write(`${head(2)}ok`);
+  });
+  await using refusing = await startPeer((socket) => socket.destroy());
+  await using client = openClient();
+  assert.is((await filled(await client.ask(peer.url), 2)).toString(), 'ok');
+  assert.is((await filled(await client.ask(peer.url), 2)).toString(), 'ok');
+  assert.is(peer.connections(), 2);
+  await rejects('UPSTREAM_UNREACHABLE', client.ask(refusing.url));
+  assert.is(refusing.requests.length, 1);
+});
+
+test('does not use a connection again that the peer said it would close', async () => {
+  await using peer = await startPeer((socket) => socket.end(`${head(2, 'Connection: close')}ok`));
+  await using client = openClient();
+  for (let round = 0; round < 3; round += 1) await filled(await client.ask(peer.url), 2);
+  assert.is(peer.connections(), 3);
+});
+
+test('makes requests beyond its connections wait, and lets them go on when one ends or fails', async () => {
+  await using peer = await startPeer((socket, _request, count) => {
+    if (count % 3 === 0) socket.destroy();
+    else socket.write(`${head(2)}ok`);
+  });
+  await using client = openClient({ connections: 2 });
+  const all = await Promise.allSettled(
+    Array.from({ length: 12 }, async () => (await filled(await client.ask(peer.url), 2)).toString()),
+  );
+  assert.is(all.length, 12);
+  assert.ok(peer.sockets.size >= 2);
+  assert.ok(all.some(({ status }) => status === 'fulfilled'));
+});
+
+test('ends at once when it is aborted, before the head and in the body', async () => {
+  await using peer = await startPeer((socket, _request, count) => {
+    if (count === 2) socket.write(`${head(10)}12345`);
+  });
+  await using client = openClient();
+  const early = new AbortController();
+  const asking = client.ask(peer.url, early.signal);
+  await until('the request', () => peer.requests.length === 1);
+  early.abort();
+  await rejects('CLIENT_GONE', asking);
+  const reply = await client.ask(peer.url);
+  reply?.body.discard();
+  await until('both connections to be closed', () => [...peer.sockets].every((socket) => socket.destroyed));
+});
+
+test('connects where its lookup says, and fails as that refuses', async () => {
+  await using peer = await startPeer((socket) => socket.write(`${head(2)}ok`));
+  const client = new RangeClient({
+    connectMs: 1_000,
+    firstByteMs: 1_000,
+    idleMs: 1_000,
+    connections: 1,
+    lookup: () => (_host, options, callback) => {
+      if (options.all) callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      else callback(null, '127.0.0.1', 4);
+    },
+  });
+  const url = peer.url.replace('127.0.0.1', 'origin.test');
+  const reply = await client.request({ url, method: 'GET', headers: {} }, NEVER);
+  assert.is((await filled(reply, 2)).toString(), 'ok');
+  assert.match(peer.requests[0] ?? '', /host: origin\.test:/);
+  await client.close();
+});
+
+test.run();
