@@ -66,6 +66,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     roots: P2PConfig.RootList.map(rootUrl),
     apiKey: P2PConfig.APIKey,
     http: rootHttp,
+    hasFallback: OriginFallback,
     now: Date.now,
   });
   const origin = new OriginUpstream({ http: originHttp, access, random: Math.random });

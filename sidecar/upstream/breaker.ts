@@ -16,7 +16,7 @@ export class Breaker {
   get isOpen(): boolean {
     if (this.#failures < OPENS_AFTER) return false;
     if (this.#now() < this.#openUntilMs) return true;
-    // Half-open: this one tries, the others wait for what it finds.
+    // Half-open: this one tries, the others wait for what it finds; if that is never told, one more tries later.
     this.#openUntilMs = this.#now() + OPEN_MS;
     return false;
   }

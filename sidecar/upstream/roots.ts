@@ -12,6 +12,8 @@ export interface RootsParts {
   readonly roots: readonly string[];
   readonly apiKey: string;
   readonly http: HttpClient;
+  /** True when someone else is asked after the roots: then one that keeps failing is not asked for a while. */
+  readonly hasFallback: boolean;
   readonly now: () => number;
 }
 
@@ -36,7 +38,13 @@ export class RootsUpstream implements Upstream {
   *sources(address: Address): Iterable<Source> {
     const key = addressKey(address);
     const ranked = [...this.#roots].sort((a, b) => (rank(a.url, key) < rank(b.url, key) ? -1 : 1));
-    for (const root of ranked) if (!root.breaker.isOpen) yield this.#source(root);
+    const failing: Root[] = [];
+    for (const root of ranked) {
+      if (root.breaker.isOpen) failing.push(root);
+      else yield this.#source(root);
+    }
+    // With nobody else to ask, a root that failed of late is better than none.
+    if (!this.#parts.hasFallback) for (const root of failing) yield this.#source(root);
   }
 
   #source({ url, breaker }: Root): Source {
@@ -76,7 +84,11 @@ function watched(reply: Reply, breaker: Breaker): Reply {
   return {
     ...reply,
     body: {
-      discard: () => body.discard(),
+      discard() {
+        // Given up by the reader: all that was to be had of the root, its head, has come.
+        breaker.succeeded();
+        body.discard();
+      },
       read: (sink) => watch(body.read(sink)),
       ...(fill && { fill: (target, progressed) => watch(fill(target, progressed)) }),
     },

@@ -69,7 +69,7 @@ export interface P2PServer extends Listening {
 
 /** A P2P port in this process, over memory and real origins. */
 export async function startP2P(
-  options: ReaderOptions & { readonly maxReplyBytes?: number } = {},
+  options: ReaderOptions & { readonly maxReplyBytes?: number; readonly self?: string } = {},
 ): Promise<P2PServer> {
   const kit = openReader(options);
   const origins = originUpstream(options.limits);
@@ -78,8 +78,7 @@ export async function startP2P(
   const metrics = new Metrics();
   const readiness = new Readiness();
   readiness.serve();
-  const self = 'http://self.test:19145';
-  const { maxReplyBytes } = options;
+  const { maxReplyBytes, self = 'http://self.test:19145' } = options;
   const blobs = new BlobServer({
     reader: kit.reader,
     upstream,

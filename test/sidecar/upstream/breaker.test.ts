@@ -50,4 +50,17 @@ test('opens again when the one let through fails, and closes when it succeeds', 
   assert.not(breaker.isOpen);
 });
 
+test('lets one more through when the one let through never tells what it found', () => {
+  const clock = { nowMs: 0 };
+  const breaker = breakerAt(clock);
+  for (let atMs = 5_000; atMs < 60_000; atMs += 5_000) {
+    clock.nowMs = atMs;
+    assert.equal([breaker.isOpen, breaker.isOpen], [false, true]);
+    clock.nowMs = atMs + 4_999;
+    assert.ok(breaker.isOpen);
+  }
+  breaker.succeeded();
+  assert.not(breaker.isOpen);
+});
+
 test.run();

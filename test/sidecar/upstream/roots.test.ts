@@ -14,9 +14,9 @@ const test = suite('sidecar/upstream/roots');
 const NEVER = new AbortController().signal;
 const ADDRESS = parseAddress('http://origin.test/a//b?sig=%2F');
 
-function openRoots(roots: readonly string[], now: () => number = () => 0) {
+function openRoots(roots: readonly string[], now: () => number = () => 0, hasFallback = true) {
   const http = new HttpClient({ connectMs: 500, firstByteMs: 500, idleMs: 500, connections: 8 });
-  const upstream = new RootsUpstream({ roots, apiKey: 'dadip2p', http, now });
+  const upstream = new RootsUpstream({ roots, apiKey: 'dadip2p', http, hasFallback, now });
   return {
     order: (url: string) => [...upstream.sources(parseAddress(url))].map(({ name }) => name),
     sources: () => [...upstream.sources(ADDRESS)],
@@ -85,6 +85,32 @@ test('leaves out a root that could not be reached three times, and tries it agai
   nowMs = 5_000;
   assert.ok(dead());
   assert.is(dead(), undefined);
+});
+
+test('asks roots that fail all the same, after those that do not, when nobody else can be asked', async () => {
+  // When all had failed at once, the next five seconds of requests were told that no upstream is configured.
+  await using good = await startOrigin();
+  const [dead, down] = ['http://127.0.0.1:1', 'http://127.0.0.1:2'];
+  await using roots = openRoots([dead, down, good.url], undefined, false);
+  const named = (name: string) => roots.sources().find((source) => source.name === name);
+  for (let n = 0; n < 3; n += 1) await rejects('UPSTREAM_UNREACHABLE', ask(named(dead)));
+  assert.is(roots.sources().length, 3);
+  assert.is(roots.sources()[2]?.name, dead);
+  await using alone = openRoots([dead], undefined, false);
+  for (let n = 0; n < 5; n += 1) await rejects('UPSTREAM_UNREACHABLE', ask(alone.sources()[0]));
+});
+
+test('counts a reply whose body nobody wants as a sign of life', async () => {
+  // A root that was asked for heads alone stayed out of use, and two failures a day apart were two in a row.
+  await using root = await startOrigin({ always: { reset: true } });
+  await using roots = openRoots([root.url]);
+  root.put('/dadip2p/http://origin.test/a//b', blobOf(10, 'x'));
+  for (let round = 0; round < 4; round += 1) {
+    root.faults.push({});
+    (await ask(roots.sources()[0])).body.discard();
+    for (let n = 0; n < 2; n += 1) await rejects('UPSTREAM_UNREACHABLE', ask(roots.sources()[0]));
+  }
+  assert.is(roots.sources().length, 1);
 });
 
 test('keeps a root that answers, even if it is with the failure of an origin', async () => {
