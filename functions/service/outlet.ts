@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { ReplyBody } from '../blob/upstream.ts';
 import { P2PError } from '../protocol/errors.ts';
 
@@ -10,12 +11,21 @@ export class Outlet {
 
   constructor(response: ServerResponse) {
     this.#response = response;
-    response.once('close', () => {
+    const left = () => {
       if (response.writableFinished) return;
-      const error = new P2PError('CLIENT_GONE', 'the client closed the connection');
+      const error = gone();
       this.#gone.abort(error);
       this.#fail?.(error);
+    };
+    // A pipelined reply has no socket before its turn, and is told of nothing. In a function there is none at all.
+    const socket: Socket | undefined = response.req.socket;
+    // As many replies as are pipelined listen to the one connection.
+    socket?.setMaxListeners(0).once('close', left);
+    response.once('close', () => {
+      left();
+      socket?.off('close', left);
     });
+    if (socket?.destroyed) left();
   }
 
   /** Aborts when the client goes before its reply is whole. */
@@ -32,7 +42,7 @@ export class Outlet {
     return new Promise((resolve, reject) => {
       if (this.#gone.signal.aborted) return reject(this.#gone.signal.reason);
       this.#fail = reject;
-      this.#response.write(piece, (error) => (error ? reject(error) : resolve()));
+      this.#response.write(piece, (cause) => (cause ? reject(gone(cause)) : resolve()));
     });
   }
 
@@ -51,3 +61,6 @@ export class Outlet {
     });
   }
 }
+
+const gone = (cause?: Error): P2PError =>
+  new P2PError('CLIENT_GONE', 'the client closed the connection', { cause });
