@@ -98,12 +98,9 @@ export async function metric(node: NodeProcess, name: string, ...labels: string[
 export const repliesOf = (node: NodeProcess): Promise<number> =>
   metric(node, 'p2p_replies_total', 'way="p2p"');
 
-/**
- * How many bytes a node has served that came from there, once that is `bytes` or more: a slice is counted after
- * the client has it.
- */
-export const servedFrom = (node: NodeProcess, from: string, bytes: number): Promise<number> =>
-  until(`${bytes} bytes from ${from}`, async () => {
-    const served = await metric(node, 'p2p_served_bytes_total', `from="${from}"`);
+/** How many bytes of blobs a node has served, once that is `bytes` or more: they are counted after the client has them. */
+export const servedBytes = (node: NodeProcess, bytes: number): Promise<number> =>
+  until(`${bytes} bytes served`, async () => {
+    const served = await metric(node, 'p2p_served_bytes_total');
     return served >= bytes ? served : undefined;
   });
