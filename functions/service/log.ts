@@ -28,6 +28,8 @@ export function createLog(
     level: level === 'panic' ? LEVELS.panic : level,
     messageKey: 'event',
     base: { pid: process.pid, ...fields },
+    // By name: 30 means nothing to who reads or filters the log.
+    formatters: { level: (name) => ({ level: name }) },
     timestamp: pino.stdTimeFunctions.isoTime,
     redact: { paths: SECRET_FIELDS, censor: '…' },
     serializers: { url: redact, target: redact, cause: describeCause, err: pino.stdSerializers.err },

@@ -43,6 +43,10 @@ test('prints one line of JSON an event, and no secret in it', async () => {
     lines.map(({ event }) => event),
     ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh'],
   );
+  assert.equal(
+    lines.map(({ level }) => level),
+    ['info', 'info', 'warn', 'warn', 'error', 'error', 'warn'],
+  );
   for (const line of lines) {
     assert.is(line.name, 'test');
     assert.ok(!Number.isNaN(Date.parse(line.time)));
