@@ -1,13 +1,14 @@
-import Koa, { type Context, type Next } from 'koa';
+import type Koa from 'koa';
+import type { Context, Next } from 'koa';
 import { parsePrefixTarget } from '../protocol/address.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { AGENT_HEADER, extendChain, headerValue } from '../protocol/headers.ts';
 import { countReplies } from './count-replies.ts';
+import { createApp } from './create-app.ts';
 import { healthRoutes } from './health.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
-import { respondError } from './respond-error.ts';
 import type { BlobServer } from './serve-blob.ts';
 
 /** What the P2P port of a node is made of. */
@@ -23,9 +24,8 @@ export interface P2PAppParts {
 
 /** The P2P port of a root or an agent: `/<APIKey>/<origin URL>`, `/healthz`, `/readyz`. */
 export function createP2PApp({ apiKey, self, blobs, readiness, metrics, log }: P2PAppParts): Koa {
-  const app = new Koa();
+  const app = createApp(log);
   const health = healthRoutes(readiness);
-  app.use(respondError(log));
   app.use(countReplies(metrics, 'p2p'));
   // Before the router, which costs small hits two fifths of their speed.
   app.use(function servePrefix(ctx: Context, next: Next) {

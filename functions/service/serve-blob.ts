@@ -157,7 +157,7 @@ export class BlobServer {
     response.writeHead(plan.status, {
       ...this.#blobHeaders(facts),
       ...plan.headers,
-      ...(isHit ? hit(facts, now()) : { 'cache-status': `${PROXY_NAME}; fwd=miss` }),
+      ...(isHit ? hit(facts, now()) : miss(facts, now())),
       ...(isOneChunk && first?.sha256 !== undefined
         ? { 'content-digest': formatContentDigest(first.sha256) }
         : {}),
@@ -197,6 +197,15 @@ const hit = (facts: BlobFacts, nowMs: number): HeaderLines => ({
   age: String(ageSeconds(facts, nowMs)),
   'cache-status': `${PROXY_NAME}; hit`,
 });
+
+/** What another cache has kept for a while is that old here too; what the origin just vouched for has no age. */
+function miss(facts: BlobFacts, nowMs: number): HeaderLines {
+  const seconds = ageSeconds(facts, nowMs);
+  return {
+    ...(seconds > 0 ? { age: String(seconds) } : {}),
+    'cache-status': `${PROXY_NAME}; fwd=miss`,
+  };
+}
 
 function head({ response }: BlobRequest, status: number, headers: HeaderLines): void {
   response.writeHead(status, headers);

@@ -1,12 +1,13 @@
-import Koa, { type Context, type Next } from 'koa';
+import type Koa from 'koa';
+import type { Context, Next } from 'koa';
 import { parseAddress } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { countReplies } from '../../functions/service/count-replies.ts';
+import { createApp } from '../../functions/service/create-app.ts';
 import { healthRoutes } from '../../functions/service/health.ts';
 import type { Logger } from '../../functions/service/log.ts';
 import type { Metrics } from '../../functions/service/metrics.ts';
 import type { Readiness } from '../../functions/service/readiness.ts';
-import { respondError } from '../../functions/service/respond-error.ts';
 import type { BlobServer } from '../../functions/service/serve-blob.ts';
 import type { Rules } from '../rules.ts';
 import { type PassParts, pass } from './pass.ts';
@@ -33,9 +34,8 @@ export function createForwardApp({
   metrics,
   log,
 }: ForwardParts): Koa {
-  const app = new Koa();
+  const app = createApp(log);
   const health = healthRoutes(readiness);
-  app.use(respondError(log));
   app.use(countReplies(metrics, 'proxy'));
   app.use(function forward(ctx: Context, next: Next) {
     const target = ctx.req.url ?? '/';
