@@ -23,18 +23,21 @@ type Replier = Pick<Source, 'name' | 'kind'>;
 
 // What a node of ours says of the blob, by its own error page.
 const OF_THE_BLOB: ReadonlySet<string> = new Set<ErrorCode>(['RANGE_UNSATISFIABLE', 'PRECONDITION_FAILED']);
-// What it says of itself that is not to be lost in "failed": what is denied is to be asked of nobody else.
-const KEPT: ReadonlySet<string> = new Set<ErrorCode>(['LOOP_DETECTED', 'ORIGIN_NOT_ALLOWED', 'RULE_DENIED']);
+// What it may not ask for anyone: passed on with its explanation, for nobody else is to be asked.
+const DENIED: ReadonlySet<string> = new Set<ErrorCode>(['ORIGIN_NOT_ALLOWED', 'RULE_DENIED']);
 
 /**
- * What a node of ours refuses or fails with on its own account; `undefined` when the reply is about the blob. The
- * origin's refusals carry no code of ours (see `respondError`), so a node's are not taken for them.
+ * What a node of ours refuses or fails with on its own account, the body then spent; `undefined` when the reply is
+ * about the blob. The origin's refusals carry no code of ours (see `respondError`), so a node's are not taken for
+ * them.
  */
-export function nodeFailure({ status, headers }: Reply, { name, kind }: Replier): P2PError | undefined {
-  const code = kind === 'origin' ? undefined : headerValue(headers, ERROR_HEADER);
+export async function nodeFailure(reply: Reply, replier: Replier): Promise<P2PError | undefined> {
+  const code = replier.kind === 'origin' ? undefined : headerValue(reply.headers, ERROR_HEADER);
   if (code === undefined || OF_THE_BLOB.has(code)) return undefined;
-  const kept = KEPT.has(code) ? (code as ErrorCode) : 'UPSTREAM_FAILED';
-  return new P2PError(kept, `${name} answered ${status} ${code}`);
+  if (DENIED.has(code)) return refusal(reply, replier, code as ErrorCode);
+  reply.body.discard();
+  const made = code === 'LOOP_DETECTED' ? code : 'UPSTREAM_FAILED';
+  return new P2PError(made, `${replier.name} answered ${reply.status} ${code}`);
 }
 
 /**
@@ -52,11 +55,11 @@ export async function readAnswer(reply: Reply, source: Replier): Promise<Answer>
     reply.body.discard();
     return { kind: status === 304 ? 'unchanged' : 'beyond' };
   }
-  const failure = nodeFailure(reply, source);
-  const isRefusal = status >= 400 && status < 500 && status !== 408;
-  if (failure === undefined && isRefusal) throw await refusal(reply, source);
+  const failure = await nodeFailure(reply, source);
+  if (failure !== undefined) throw failure;
+  if (status >= 400 && status < 500 && status !== 408) throw await refusal(reply, source, 'UPSTREAM_REFUSED');
   reply.body.discard();
-  throw failure ?? new P2PError('UPSTREAM_FAILED', `${source.name} answered ${status}`);
+  throw new P2PError('UPSTREAM_FAILED', `${source.name} answered ${status}`);
 }
 
 function readPart(reply: Reply, source: Replier): Answer {
@@ -74,7 +77,7 @@ function readPart(reply: Reply, source: Replier): Answer {
   return { kind: 'part', span: range.span, size: range.total };
 }
 
-async function refusal(reply: Reply, source: Replier): Promise<P2PError> {
+async function refusal(reply: Reply, source: Replier, code: ErrorCode): Promise<P2PError> {
   const pieces: Uint8Array[] = [];
   let kept = 0;
   await reply.body.read((piece) => {
@@ -82,7 +85,7 @@ async function refusal(reply: Reply, source: Replier): Promise<P2PError> {
     kept += piece.length;
   });
   const { 'content-length': _, ...headers } = endToEnd(reply.headers);
-  return new P2PError('UPSTREAM_REFUSED', `${source.name} answered ${reply.status}`, {
+  return new P2PError(code, `${source.name} answered ${reply.status}`, {
     status: reply.status,
     headers,
     body: Buffer.concat(pieces),

@@ -23,10 +23,11 @@ export async function relay(
     async (source) => {
       const answer = await source.open(query, outlet.signal);
       // A node of ours that failed says nothing about the origin, so the next is asked; an origin is believed.
-      const failure = nodeFailure(answer, source);
-      if (failure === undefined && (answer.status < 500 || source.kind === 'origin')) return answer;
+      const failure = await nodeFailure(answer, source);
+      if (failure !== undefined) throw failure;
+      if (answer.status < 500 || source.kind === 'origin') return answer;
       answer.body.discard();
-      throw failure ?? new P2PError('UPSTREAM_FAILED', `${source.name} answered ${answer.status}`);
+      throw new P2PError('UPSTREAM_FAILED', `${source.name} answered ${answer.status}`);
     },
     () => {},
   );

@@ -56,8 +56,9 @@ for (const [status, code] of [
 
 for (const code of ['ORIGIN_NOT_ALLOWED', 'RULE_DENIED'] as const) {
   test(`asks nobody else for what a root answers with ${code}`, async () => {
-    const { answer, asked } = await ask({ status: 403, headers: { 'x-p2p-error': code } });
+    const { answer, asked } = await ask({ status: 403, headers: { 'x-p2p-error': code }, body: 'why' });
     assert.is(answer.status, 403);
+    assert.is(answer.text, 'why');
     assert.is(answer.headers['x-p2p-error'], code);
     assert.is(asked, 0);
   });
