@@ -58,6 +58,16 @@ export function extendChain(chain: string | undefined, self: string): string {
   return [...agents, self].join(' ');
 }
 
+/**
+ * The end of a chain, as long as the next node still takes: for a fetch that many wait for, which the claims of
+ * the one who happened to ask first must not get refused. A circle of up to seven nodes still shows in it.
+ */
+export const capChain = (chain: string): string =>
+  chain
+    .split(' ')
+    .slice(1 - MAX_HOPS)
+    .join(' ');
+
 /** What a node says of a blob: sizes in bytes, `key` as in its cache. */
 export interface BlobLine {
   readonly size: number;

@@ -10,6 +10,7 @@ import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import {
   AGENT_HEADER,
   BLOB_HEADER,
+  capChain,
   formatBlobLine,
   headerValue,
   PROXY_NAME,
@@ -44,10 +45,10 @@ export interface BlobRequest {
   readonly chain: string | undefined;
 }
 
-// Said to the upstream for a client whatever part of the blob is fetched.
-const ALWAYS_FORWARDED = ['accept', 'user-agent'];
-// Said in addition when a reply is passed through as it is.
+// Said to the upstream for a client when a reply is passed through as it is. What is fetched to be shared is asked
+// for in our own name: it would be one client's wishes that the others get.
 const RELAYED = [
+  'accept',
   'accept-encoding',
   'authorization',
   'cache-control',
@@ -57,6 +58,7 @@ const RELAYED = [
   'if-range',
   'if-unmodified-since',
   'range',
+  'user-agent',
 ];
 
 /** Answers GET and HEAD for blobs: 200, 206, 304, 412 and 416 from the reader; what may not be cached is relayed. */
@@ -85,9 +87,7 @@ export class BlobServer {
     try {
       await this.#answer(asked, outlet);
     } catch (error) {
-      // The blob changed or proved wrong before the client saw any of it: once more, from the start.
-      const again = error instanceof P2PError && error.retry === 'restart' && !response.headersSent;
-      if (!again) throw error;
+      if (response.headersSent || !mayAskAgain(error, request)) throw error;
       await this.#answer(asked, outlet);
     }
   }
@@ -96,7 +96,7 @@ export class BlobServer {
     const { request } = asked;
     const startedMs = this.#parts.now();
     const specs = request.method === 'GET' ? parseRange(request.headers.range) : undefined;
-    const blob = await this.#parts.reader.open(this.#ask(asked, specs));
+    const blob = negotiates(asked) ? undefined : await this.#parts.reader.open(this.#ask(asked, specs));
     if (blob === undefined) return this.#relay(asked, outlet);
     const { facts } = blob;
     const verdict = evaluatePreconditions(request.headers, facts);
@@ -120,8 +120,8 @@ export class BlobServer {
     return {
       address,
       headers: {
-        ...pick(headers, ALWAYS_FORWARDED),
-        ...(chain === undefined ? {} : { [AGENT_HEADER]: chain }),
+        'user-agent': PROXY_NAME,
+        ...(chain === undefined ? {} : { [AGENT_HEADER]: capChain(chain) }),
       },
       first:
         method === 'HEAD' ? undefined : first === undefined ? 0 : 'first' in first ? first.first : undefined,
@@ -176,7 +176,7 @@ export class BlobServer {
 
   async #relay({ request, response, address, chain }: BlobRequest, outlet: Outlet): Promise<void> {
     const headers = {
-      ...pick(request.headers, [...ALWAYS_FORWARDED, ...RELAYED]),
+      ...pick(request.headers, RELAYED),
       ...(chain === undefined ? {} : { [AGENT_HEADER]: chain }),
     };
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
@@ -189,6 +189,20 @@ export class BlobServer {
     );
   }
 }
+
+/**
+ * True when a request that failed before the client saw any reply is worth a second try from the start: the blob
+ * changed or proved wrong; or a client's request, which is no circle, has shared a fetch with one that claims to be.
+ */
+function mayAskAgain(error: unknown, { headers }: IncomingMessage): boolean {
+  if (!(error instanceof P2PError)) return false;
+  if (error.code === 'LOOP_DETECTED') return !(AGENT_HEADER in headers);
+  return error.retry === 'restart' || error.code === 'CHUNK_CORRUPT';
+}
+
+/** True when what the client gets depends on its Accept (RFC 9110 §12.5.1). What a digest names does not. */
+const negotiates = ({ address, request }: BlobRequest): boolean =>
+  address.digest === undefined && (request.headers.accept ?? '*/*').trim() !== '*/*';
 
 const UPSTREAM_KINDS: ReadonlySet<string> = new Set(['origin', 'root', 'sibling']);
 

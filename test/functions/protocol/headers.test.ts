@@ -1,6 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { endToEnd, extendChain, formatBlobLine, headerValue } from '../../../functions/protocol/headers.ts';
+import {
+  capChain,
+  endToEnd,
+  extendChain,
+  formatBlobLine,
+  headerValue,
+} from '../../../functions/protocol/headers.ts';
 import { throws } from '../../support/rejects.ts';
 
 const test = suite('functions/protocol/headers');
@@ -61,6 +67,16 @@ test('takes eight agents and no more', () => {
   for (let n = 1; n <= 8; n += 1) chain = extendChain(chain, `agent-${n}:1`);
   assert.is(chain?.split(' ').length, 8);
   throws('LOOP_DETECTED', () => extendChain(chain, 'agent-9:1'));
+});
+
+test('caps a chain so that the next node takes it, and keeps those who come last', () => {
+  assert.is(capChain('a:1'), 'a:1');
+  const names = Array.from({ length: 8 }, (_, n) => `agent-${n}:1`);
+  for (let length = 1; length <= 8; length += 1) {
+    const capped = capChain(names.slice(-length).join(' '));
+    assert.is(capped, names.slice(-Math.min(7, length)).join(' '));
+    assert.ok(extendChain(capped, 'next:1').endsWith('agent-7:1 next:1'));
+  }
 });
 
 test('says what a peer needs to know of a blob', () => {

@@ -313,7 +313,7 @@ test('says to the origin nothing of a client but what it may know', async () => 
   await using node = await startP2P();
   const headers = {
     'user-agent': 'test/1',
-    accept: 'a/b',
+    accept: '*/*',
     referer: 'http://secret.test/',
     'x-forwarded-for': '10.0.0.1',
     'if-none-match': '"other"',
@@ -321,13 +321,35 @@ test('says to the origin nothing of a client but what it may know', async () => 
   };
   await get(node.of(origin.put('/blob', BYTES)), { headers });
   for (const hit of origin.hits) {
-    assert.is(hit.headers['user-agent'], 'test/1');
-    assert.is(hit.headers.accept, 'a/b');
+    assert.is(hit.headers['user-agent'], 'dadip2p');
     assert.is(hit.headers['accept-encoding'], 'identity');
-    for (const name of ['referer', 'x-forwarded-for', 'if-none-match', 'x-p2p-agent']) {
+    for (const name of ['accept', 'referer', 'x-forwarded-for', 'if-none-match', 'x-p2p-agent']) {
       assert.is(hit.headers[name], undefined);
     }
   }
+});
+
+test('passes through what a client wants in a form of its own, but not what a digest names', async () => {
+  // What the first asker accepted was what all others got.
+  await using origin = await startOrigin();
+  await using node = await startP2P();
+  const negotiated = origin.route('/negotiated', ({ headers }, response) => {
+    response.setHeader('etag', '"one"').setHeader('cache-control', 'max-age=60');
+    response.end(headers.accept === 'a/b' ? 'an a/b' : 'a plain one');
+  });
+  const own = { accept: 'a/b', 'user-agent': 'test/1' };
+  const wanted = await get(node.of(negotiated), { headers: own });
+  assert.is(wanted.text, 'an a/b');
+  assert.is(wanted.headers['cache-status'], 'dadip2p; fwd=bypass');
+  assert.is(origin.hits[0]?.headers['user-agent'], 'test/1');
+  for (const accept of ['*/*', ' */* ']) {
+    assert.is((await get(node.of(negotiated), { headers: { accept } })).text, 'a plain one');
+  }
+  assert.is((await get(node.of(negotiated), { headers: own })).text, 'an a/b');
+  const blob = node.of(origin.put(digestPath(sha256(BYTES)), BYTES));
+  const named = await get(blob, { headers: own });
+  assert.is(named.headers['cache-status'], 'dadip2p; fwd=miss');
+  assert.is(origin.hits.at(-1)?.headers.accept, undefined);
 });
 
 test('asks again for a client that says no-cache', async () => {

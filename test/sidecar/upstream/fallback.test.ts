@@ -5,7 +5,7 @@ import { parseAddress } from '../../../functions/protocol/address.ts';
 import { FallbackUpstream } from '../../../sidecar/upstream/fallback.ts';
 import { RootsUpstream } from '../../../sidecar/upstream/roots.ts';
 import { startP2P } from '../../support/app.ts';
-import { blobOf } from '../../support/blob-of.ts';
+import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { get } from '../../support/client.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { originUpstream } from '../../support/reader.ts';
@@ -34,13 +34,15 @@ test('does not look for later sources before the earlier ones were taken', () =>
   assert.is(first?.name, 'a');
 });
 
-/** An agent over these roots, and the origin after them. */
-async function startAgentOf(...roots: readonly string[]) {
+/** An agent over these roots, and the origin after them if wanted. */
+async function startAgentOf(roots: readonly string[], hasFallback = true) {
   const origins = originUpstream();
-  const parts = { apiKey: 'dadip2p', http: origins.http, hasFallback: true, now: () => 0 };
-  const asked = new RootsUpstream({ ...parts, roots });
+  const asked = new RootsUpstream({
+    ...{ roots, apiKey: 'dadip2p', http: origins.http, hasFallback },
+    now: () => 0,
+  });
   const agent = await startP2P({
-    upstream: new FallbackUpstream([asked, origins.upstream]),
+    upstream: new FallbackUpstream(hasFallback ? [asked, origins.upstream] : [asked]),
     self: 'http://agent.test:19145',
   });
   return {
@@ -57,7 +59,7 @@ for (const status of [401, 403, 404, 410, 429]) {
     await using origin = await startOrigin();
     await using first = await startP2P();
     await using second = await startP2P();
-    await using nodes = await startAgentOf(first.url, second.url);
+    await using nodes = await startAgentOf([first.url, second.url]);
     const headers = { 'www-authenticate': 'Bearer realm="x"', 'retry-after': '7' };
     origin.always = { status, headers, body: 'said the origin' };
     const answer = await get(nodes.agent.of(origin.put('/blob', blobOf(10, 'refused'))));
@@ -73,7 +75,7 @@ for (const status of [401, 403, 404, 410, 429]) {
 test('keeps asking a root whose origin fails', async () => {
   await using origin = await startOrigin({ always: { status: 503 } });
   await using root = await startP2P();
-  await using nodes = await startAgentOf(root.url);
+  await using nodes = await startAgentOf([root.url]);
   const url = origin.put('/blob', blobOf(10, 'failing'));
   for (let n = 0; n < 4; n += 1) assert.is((await get(nodes.agent.of(url))).status, 502);
   assert.is([...nodes.roots.sources(parseAddress(url))].length, 1);
@@ -81,6 +83,39 @@ test('keeps asking a root whose origin fails', async () => {
   const answer = await get(nodes.agent.of(url));
   assert.is(answer.status, 200);
   assert.is(root.kit.told.from.get('origin')?.bytes, 10);
+});
+
+for (const [claim, chain, status] of [
+  ['to have come a long way', 'a b c d e f g', 200],
+  ['to come from the root', 'http://self.test:19145', 508],
+] as const) {
+  test(`fails nobody who waits for the same blob as a request that claims ${claim}`, async () => {
+    // The chain of the one who asked first went with the fetch that all shared, and its refusal to all of them.
+    await using origin = await startOrigin();
+    await using root = await startP2P();
+    await using nodes = await startAgentOf([root.url], false);
+    const bytes = blobOf(1000, claim);
+    origin.always = { delayMs: 200 };
+    const url = nodes.agent.of(origin.put('/blob', bytes));
+    const first = get(url, { headers: { 'x-p2p-agent': chain } });
+    const others = Array.from({ length: 5 }, () => get(url));
+    for (const { digest } of await Promise.all(others)) assert.is(digest, sha256(bytes));
+    assert.is((await first).status, status);
+  });
+}
+
+test('asks the origin when its roots lead back to it', async () => {
+  await using origin = await startOrigin();
+  const self = 'http://agent.test:19145';
+  // A root that knows the agent in the chain of who asks it: the agent itself, by another address.
+  await using root = await startP2P({ self });
+  await using fed = await startAgentOf([root.url]);
+  await using lost = await startAgentOf([root.url], false);
+  const url = origin.put('/blob', blobOf(10, 'circle'));
+  assert.is((await get(fed.agent.of(url))).status, 200);
+  const looped = await get(lost.agent.of(url));
+  assert.is(looped.status, 508);
+  assert.is(looped.headers['x-p2p-error'], 'LOOP_DETECTED');
 });
 
 test.run();
