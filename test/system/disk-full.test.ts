@@ -1,4 +1,4 @@
-import { chmod, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -17,18 +17,14 @@ const MiB = 2 ** 20;
 const MEMORY = { MemCacheSize: '1MiB' };
 
 /** Bytes that the files of a folder take on disk, in whole blocks, as `du` counts them. */
-async function diskUse(dir: string): Promise<number> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
-  const sizes = entries
-    .filter((entry) => entry.isFile())
-    .map((entry) =>
-      stat(join(entry.parentPath, entry.name)).then(
-        ({ blocks }) => blocks * 512,
-        // Evicted since the folder was listed.
-        () => 0,
-      ),
-    );
-  return (await Promise.all(sizes)).reduce((sum, bytes) => sum + bytes, 0);
+async function diskUse(path: string): Promise<number> {
+  // Evicted since its folder was listed.
+  const gone = () => undefined;
+  const facts = await stat(path).catch(gone);
+  if (!facts?.isDirectory()) return (facts?.blocks ?? 0) * 512;
+  const names = (await readdir(path).catch(gone)) ?? [];
+  const sizes = await Promise.all(names.map((name) => diskUse(join(path, name))));
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 need(
@@ -134,6 +130,7 @@ test('the cap holds while ten times its size flows through', async () => {
         looks += 1;
       },
     });
+    assert.is(answer.complete, true, `${answer.error} after ${answer.size} bytes`);
     assert.is(answer.digest, sha256(bytes));
   }
   most = Math.max(most, await diskUse(agent.cacheDir));
@@ -175,19 +172,27 @@ test('a cache folder that is taken away while it is used is not missed', async (
   const bytes = blobOf(8 * MiB, 'removed');
   const url = through(agent, origin.put(`/v2/d/blobs/sha256:${sha256(bytes)}`, bytes));
   assert.is((await download(url)).digest, sha256(bytes));
-  await rm(agent.cacheDir, { recursive: true });
+  await until('no flight', async () => (await metric(agent, 'p2p_flights')) === 0);
+  await rm(agent.cacheDir, { recursive: true, maxRetries: 10, retryDelay: 20 });
   assert.is((await download(url)).digest, sha256(bytes), 'removed');
   let removed = false;
+  let aside = 0;
   const during = await download(`${url}?again`, {
     async onPiece() {
       if (removed) return;
       removed = true;
-      await rm(agent.cacheDir, { recursive: true, force: true });
-      // Not a folder any more: nothing can be written here at all.
-      await writeFile(agent.cacheDir, '');
-      await chmod(agent.cacheDir, 0o000);
+      // Not a folder any more: nothing can be written here at all. A writer may make it anew in between.
+      await until('a file in its place', async () => {
+        aside += 1;
+        await rename(agent.cacheDir, `${agent.cacheDir}.${aside}`).catch(() => {});
+        return writeFile(agent.cacheDir, '', { flag: 'wx' }).then(
+          () => true,
+          () => false,
+        );
+      });
     },
   });
+  assert.is(during.complete, true, `${during.error} after ${during.size} bytes`);
   assert.is(during.digest, sha256(bytes), 'removed meanwhile');
   const after = blobOf(MiB, 'after');
   const other = through(agent, origin.put(`/v2/d/blobs/sha256:${sha256(after)}`, after));
