@@ -18,12 +18,18 @@ import { P2PError } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { HttpClient } from '../service/http-client.ts';
+import { Patience } from './patience.ts';
 
 // The digest travels as metadata of the object, so that one request brings the bytes and what they should be.
 const DIGEST_METADATA = 'sha256';
 const DIGEST_HEADER = `x-amz-meta-${DIGEST_METADATA}`;
 // Only this process uses the URLs it signs for itself, at once.
 const OWN_URL_SECONDS = 60;
+// One more try for what failed by chance; what hangs is not worth a third wait.
+const MAX_ATTEMPTS = 2;
+const REST_MS = 5_000;
+// A transfer that is slower than this, 64 KB/s, is as good as none.
+const MIN_BYTES_PER_MS = 64;
 // DeleteObjects takes at most this many keys (S3 API reference).
 const DELETE_BATCH = 1000;
 
@@ -39,16 +45,25 @@ export class S3Store implements ChunkStore {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #writing = new Set<Promise<unknown>>();
-  readonly #ended = new AbortController();
+  readonly #patience: Patience;
 
   private constructor(settings: NonNullable<Settings['S3']>, http: HttpClient) {
     const { Endpoint, Region, AccessKeyId, SecretAccessKey, Bucket, Prefix } = settings;
+    const { connectMs, firstByteMs, idleMs } = http.limits;
     this.#http = http;
+    this.#patience = new Patience({
+      slowMs: connectMs,
+      boundMs: connectMs + firstByteMs,
+      restMs: REST_MS,
+      now: () => performance.now(),
+    });
     this.#bucket = Bucket;
     this.#prefix = Prefix === '' || Prefix.endsWith('/') ? Prefix : `${Prefix}/`;
     this.#client = new S3Client({
       endpoint: Endpoint,
       region: Region,
+      maxAttempts: MAX_ATTEMPTS,
+      requestHandler: { connectionTimeout: connectMs, socketTimeout: idleMs },
       // Stores beside AWS rarely have a DNS name for each bucket.
       forcePathStyle: !new URL(Endpoint).hostname.endsWith('.amazonaws.com'),
       // The SDK's own CRC32 would come on top of our sha-256, and not every store takes it in a stream's trailer.
@@ -67,15 +82,18 @@ export class S3Store implements ChunkStore {
    */
   static async open(settings: NonNullable<Settings['S3']>, http: HttpClient): Promise<S3Store> {
     const store = new S3Store(settings, http);
+    const { Bucket } = settings;
     try {
-      await store.#client.send(new HeadBucketCommand({ Bucket: settings.Bucket }));
+      await store.#patience.call(async (abortSignal) => {
+        try {
+          await store.#client.send(new HeadBucketCommand({ Bucket }), { abortSignal });
+        } catch (cause) {
+          if (statusOf(cause) !== 404) throw cause;
+          await store.#client.send(new CreateBucketCommand({ Bucket }), { abortSignal });
+        }
+      });
     } catch (cause) {
-      if (statusOf(cause) !== 404) throw unusable(settings, cause);
-      await store.#client
-        .send(new CreateBucketCommand({ Bucket: settings.Bucket }))
-        .catch((failure: unknown) => {
-          throw unusable(settings, failure);
-        });
+      throw unusable(settings, cause);
     }
     return store;
   }
@@ -84,33 +102,9 @@ export class S3Store implements ChunkStore {
     return undefined;
   }
 
-  async read(id: ChunkId): Promise<Chunk | undefined> {
-    const command = new GetObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + chunkPath(id) });
-    const url = await getSignedUrl(this.#client, command, { expiresIn: OWN_URL_SECONDS });
-    const reply = await this.#http
-      .request({ url, method: 'GET', headers: {} }, this.#ended.signal)
-      .catch(readFailed);
-    if (reply.status === 404) {
-      reply.body.discard();
-      return undefined;
-    }
-    const length = Number(headerValue(reply.headers, 'content-length'));
-    if (reply.status !== 200 || !(length > 0 && length <= id.chunkBytes)) {
-      reply.body.discard();
-      return reply.status === 200 ? this.#drop(id) : readFailed(new Error(`S3 answered ${reply.status}`));
-    }
-    const bytes = Buffer.allocUnsafeSlow(length);
-    let filled = 0;
-    await reply.body
-      .read((piece) => {
-        bytes.set(piece, filled);
-        filled += piece.length;
-      })
-      .catch(readFailed);
-    const sha256 = await sha256Hex(bytes);
-    return sha256 === headerValue(reply.headers, DIGEST_HEADER) && filled === length
-      ? { bytes, sha256 }
-      : this.#drop(id);
+  read(id: ChunkId): Promise<Chunk | undefined> {
+    const transferMs = id.chunkBytes / MIN_BYTES_PER_MS;
+    return this.#patience.call((signal) => this.#get(id, signal), transferMs).catch(readFailed);
   }
 
   async extent(): Promise<undefined> {
@@ -121,18 +115,18 @@ export class S3Store implements ChunkStore {
     await this.#put(chunkPath(id), chunk.bytes, chunk.sha256, 'application/octet-stream');
   }
 
-  async readFacts(addressKey: string): Promise<BlobFacts | undefined> {
-    try {
-      const Key = this.#prefix + factsPath(addressKey);
-      const { Body, Metadata } = await this.#client.send(new GetObjectCommand({ Bucket: this.#bucket, Key }));
-      const json = Buffer.from((await Body?.transformToByteArray()) ?? []);
-      return (await sha256Hex(json)) === Metadata?.[DIGEST_METADATA]
-        ? (JSON.parse(json.toString()) as BlobFacts)
-        : undefined;
-    } catch (cause) {
-      if (statusOf(cause) === 404) return undefined;
-      return readFailed(cause);
-    }
+  readFacts(addressKey: string): Promise<BlobFacts | undefined> {
+    const Key = this.#prefix + factsPath(addressKey);
+    const command = new GetObjectCommand({ Bucket: this.#bucket, Key });
+    return this.#patience
+      .call(async (abortSignal) => {
+        const found = await this.#client.send(command, { abortSignal }).catch(noneFound);
+        const json = Buffer.from((await found?.Body?.transformToByteArray()) ?? []);
+        return found !== undefined && (await sha256Hex(json)) === found.Metadata?.[DIGEST_METADATA]
+          ? (JSON.parse(json.toString()) as BlobFacts)
+          : undefined;
+      })
+      .catch(readFailed);
   }
 
   async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
@@ -144,19 +138,20 @@ export class S3Store implements ChunkStore {
     const Prefix = `${this.#prefix}${keyPath(key)}/`;
     try {
       for (let token: string | undefined, more = true; more; more = token !== undefined) {
-        const page = await this.#client.send(
-          new ListObjectsV2Command({
-            Bucket: this.#bucket,
-            Prefix,
-            MaxKeys: DELETE_BATCH,
-            ContinuationToken: token,
-          }),
-        );
+        const list = new ListObjectsV2Command({
+          Bucket: this.#bucket,
+          Prefix,
+          MaxKeys: DELETE_BATCH,
+          ContinuationToken: token,
+        });
+        const page = await this.#patience.call((abortSignal) => this.#client.send(list, { abortSignal }));
         const Objects = (page.Contents ?? []).map(({ Key }) => ({ Key }));
         if (Objects.length > 0) {
-          await this.#client.send(
-            new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } }),
-          );
+          const command = new DeleteObjectsCommand({
+            Bucket: this.#bucket,
+            Delete: { Objects, Quiet: true },
+          });
+          await this.#patience.call((abortSignal) => this.#client.send(command, { abortSignal }));
         }
         token = page.NextContinuationToken;
       }
@@ -167,7 +162,7 @@ export class S3Store implements ChunkStore {
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#writing);
-    this.#ended.abort();
+    this.#patience.end();
     this.#client.destroy();
   }
 
@@ -189,7 +184,10 @@ export class S3Store implements ChunkStore {
       },
       { step: 'build', name: 'payloadHash' },
     );
-    const putting = this.#client.send(command);
+    const putting = this.#patience.call(
+      (abortSignal) => this.#client.send(command, { abortSignal }),
+      bytes.length / MIN_BYTES_PER_MS,
+    );
     this.#writing.add(putting);
     try {
       await putting;
@@ -200,15 +198,45 @@ export class S3Store implements ChunkStore {
     }
   }
 
+  async #get(id: ChunkId, signal: AbortSignal): Promise<Chunk | undefined> {
+    const command = new GetObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + chunkPath(id) });
+    const url = await getSignedUrl(this.#client, command, { expiresIn: OWN_URL_SECONDS });
+    const reply = await this.#http.request({ url, method: 'GET', headers: {} }, signal);
+    if (reply.status === 404) {
+      reply.body.discard();
+      return undefined;
+    }
+    const length = Number(headerValue(reply.headers, 'content-length'));
+    if (reply.status !== 200 || !(length > 0 && length <= id.chunkBytes)) {
+      reply.body.discard();
+      if (reply.status !== 200) throw new Error(`S3 answered ${reply.status}`);
+      return this.#drop(id, signal);
+    }
+    const bytes = Buffer.allocUnsafeSlow(length);
+    let filled = 0;
+    await reply.body.read((piece) => {
+      bytes.set(piece, filled);
+      filled += piece.length;
+    });
+    const sha256 = await sha256Hex(bytes);
+    return sha256 === headerValue(reply.headers, DIGEST_HEADER) && filled === length
+      ? { bytes, sha256 }
+      : this.#drop(id, signal);
+  }
+
   /** Removes a chunk that is not what it should be; that makes it a miss. */
-  async #drop(id: ChunkId): Promise<undefined> {
-    const Key = this.#prefix + chunkPath(id);
-    await this.#client.send(new DeleteObjectCommand({ Bucket: this.#bucket, Key })).catch(() => undefined);
+  async #drop(id: ChunkId, abortSignal: AbortSignal): Promise<undefined> {
+    const command = new DeleteObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + chunkPath(id) });
+    await this.#client.send(command, { abortSignal }).catch(() => undefined);
   }
 }
 
 function readFailed(cause: unknown): never {
   throw new P2PError('STORE_READ_FAILED', 'cannot read from S3', { cause });
+}
+
+function noneFound(cause: unknown): undefined {
+  if (statusOf(cause) !== 404) throw cause;
 }
 
 const statusOf = (error: unknown): number | undefined =>

@@ -36,12 +36,13 @@ export interface HttpClientOptions extends HttpLimits {
  */
 export class HttpClient {
   readonly #agent: Agent;
-  readonly #limits: HttpLimits;
+  /** How long this client lets each step take. */
+  readonly limits: HttpLimits;
   readonly #ranges: RangeClient;
 
   constructor(options: HttpClientOptions) {
     const { lookup, connections, ...limits } = options;
-    this.#limits = limits;
+    this.limits = limits;
     this.#ranges = new RangeClient(options);
     this.#agent = new Agent({
       connections,
@@ -83,7 +84,7 @@ export class HttpClient {
     return new Promise((resolve, reject) => {
       const exchange = new Exchange(
         `${request.method} ${redact(request.url)}`,
-        this.#limits,
+        this.limits,
         resolve,
         reject,
         signal,
@@ -183,7 +184,10 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
     // Resumed with nothing to read, undici's parser reports an empty piece. Pausing for that, and resuming in a
     // microtask, would go round for ever and never let the socket be read.
     if (piece.length === 0) return;
-    if (this.#reader !== undefined && this.#busy === undefined) return this.#hand(piece);
+    if (this.#reader !== undefined && this.#busy === undefined) {
+      this.#hand(piece);
+      return;
+    }
     this.#early.push(piece);
     const held = this.#early.reduce((sum, { length }) => sum + length, 0);
     if (held > this.#earlyBytes) controller.pause();
@@ -214,7 +218,10 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
     const error = new P2PError('CLIENT_GONE', `${this.#what} was given up`);
     if (this.#ended || this.#error !== undefined || this.#isDiscarded) return;
     this.#isDiscarded = true;
-    if (this.#length > DRAIN_BYTES) return this.#stop(error);
+    if (this.#length > DRAIN_BYTES) {
+      this.#stop(error);
+      return;
+    }
     const late = setTimeout(() => this.#stop(error), DRAIN_MS);
     let drained = 0;
     const sink = (piece: Uint8Array) => {

@@ -5,6 +5,7 @@ import { chunkPath, factsPath } from '../../../functions/blob/path.ts';
 import { S3Store } from '../../../functions/root/s3-store.ts';
 import type { Settings } from '../../../functions/service/config/settings.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
+import { listen } from '../../support/app.ts';
 import { sha256 } from '../../support/blob-of.ts';
 import { startMinio } from '../../support/minio.ts';
 import { need } from '../../support/programs.ts';
@@ -190,6 +191,37 @@ test('fails to read and to write, and calls neither a miss, when S3 is away', as
   await rejects('STORE_READ_FAILED', store.readFacts(KEY));
   await rejects('STORE_WRITE_FAILED', store.write(idOf({ index: 1 }), chunkOf(10, 'away')));
   await rejects('STORE_WRITE_FAILED', store.remove(KEY));
+  await store.close();
+  await http.close();
+});
+
+test('gives up on an S3 that takes connections and says nothing, and soon fails at once', async () => {
+  // Broke: the SDK waits for ever, and every cold read with it.
+  let isHung = false;
+  let asked = 0;
+  await using silent = await listen((request, response) => {
+    if (isHung) asked += 1;
+    else if (request.method === 'HEAD') response.end();
+  });
+  const http = new HttpClient({ connectMs: 100, firstByteMs: 200, idleMs: 200, connections: 4 });
+  const settings = {
+    Endpoint: silent.url,
+    Region: 'us-east-1',
+    AccessKeyId: 'key',
+    SecretAccessKey: 'secret',
+    Bucket: 'bucket',
+    Prefix: '',
+  };
+  const store = await S3Store.open(settings, http);
+  isHung = true;
+  await rejects('STORE_READ_FAILED', store.readFacts(KEY));
+  const tried = asked;
+  await rejects('STORE_READ_FAILED', store.read(idOf()));
+  await rejects('STORE_WRITE_FAILED', store.write(idOf(), chunkOf(10, 'hung')));
+  await rejects('STORE_WRITE_FAILED', store.remove(KEY));
+  assert.is(asked, tried, 'what has just hung is left alone');
+  const error = await rejects('CONFIG_INVALID', S3Store.open(settings, http));
+  assert.match(error.message, 'no answer in 300 ms');
   await store.close();
   await http.close();
 });
