@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { MiB } from '../../../functions/blob/chunk.ts';
 import { MemoryStore } from '../../../functions/blob/memory.ts';
 import type { Source, Upstream } from '../../../functions/blob/upstream.ts';
+import { formatContentDigest } from '../../../functions/protocol/digest.ts';
 import type { ErrorCode } from '../../../functions/protocol/errors.ts';
 import { blobOf, sha256, virtualBlob } from '../../support/blob-of.ts';
 import type { Fault } from '../../support/fault.ts';
@@ -468,6 +469,72 @@ test('fails with DIGEST_MISMATCH when no source has the bytes of the digest', as
   origin.always = {};
   same(await kit.read(`${origin.url}${digestPath(sha256(bytes))}`), bytes);
 });
+
+/** Two roots that hold the same blob of one chunk; the first says this of the chunk's digest. */
+async function rootsSaying(contentDigest: string | string[], bytes: Uint8Array) {
+  const first = await startOrigin({ always: { headers: { 'content-digest': contentDigest } } });
+  const second = await startOrigin();
+  const url = first.put('/blob', bytes, { etag: 'x' });
+  second.put('/blob', bytes, { etag: 'x' });
+  const { http, ...origins } = originUpstream();
+  const sourceOf = (origin: Origin, name: string): Source => ({
+    ...{ name, kind: 'root' },
+    open: ({ method, headers }, signal) =>
+      http.request({ url: `${origin.url}/blob`, method, headers }, signal),
+  });
+  const upstream: Upstream = { sources: () => [sourceOf(first, 'first'), sourceOf(second, 'second')] };
+  const kit = openReader({ ...IN_ORDER, upstream });
+  return {
+    ...{ first, second, kit, url },
+    async [Symbol.asyncDispose]() {
+      for (const each of [kit, origins, first, second]) await each[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const ONE_CHUNK = blobOf(1000, 'one chunk with a digest');
+const RIGHT = formatContentDigest(sha256(ONE_CHUNK));
+const WRONG = formatContentDigest(sha256(Buffer.from('something else')));
+const SHA512 = `sha-512=:${Buffer.alloc(64, 7).toString('base64')}:`;
+
+for (const [name, said] of Object.entries({
+  'that is right': RIGHT,
+  'beside one of another algorithm': `${SHA512}, ${RIGHT}`,
+  'beside one of another algorithm, in lines of their own': [SHA512, RIGHT],
+  'with a parameter': `${RIGHT};p=1`,
+  'of another algorithm alone': SHA512,
+  'in hex': `sha-256=${sha256(ONE_CHUNK)}`,
+  'of too few bytes': 'sha-256=:AAAA:',
+  'without its colons': WRONG.replaceAll(':', ''),
+  'of an unknown algorithm that ends alike': `x${WRONG}`,
+  'that is empty': 'sha-256=::',
+})) {
+  test(`reads a chunk from the first root that gives it a digest ${name}`, async () => {
+    await using at = await rootsSaying(said, ONE_CHUNK);
+    same(await at.kit.read(at.url), ONE_CHUNK);
+    assert.equal(at.kit.told.failures, []);
+    assert.is(at.second.hits.length, 0);
+  });
+}
+
+for (const [name, said] of Object.entries({
+  'wrong digest': WRONG,
+  'wrong digest beside one of another algorithm': [SHA512, WRONG],
+})) {
+  test(`reads a chunk from the next root when the first gives it a ${name}`, async () => {
+    // The bytes were right as far as anyone could tell, and the client got an error.
+    await using at = await rootsSaying(said, ONE_CHUNK);
+    same(await at.kit.read(at.url), ONE_CHUNK);
+    assert.equal(
+      at.kit.told.failures.map(({ event, fields }) => [event, fields.source]),
+      [['chunk_corrupt', 'first']],
+    );
+    await using alone = await rootsSaying(said, ONE_CHUNK);
+    alone.second.always = { status: 503 };
+    await rejects('UPSTREAMS_EXHAUSTED', alone.kit.read(alone.url));
+    assert.is(alone.first.hits.length, 2);
+  });
+}
 
 test('fills a chunk of 4 MiB that breaks at every place of a list, each byte in its place', async () => {
   const size = 4 * MiB;
