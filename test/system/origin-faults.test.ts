@@ -115,8 +115,7 @@ test('an origin with odd habits is served right, whole and in ranges', async () 
 
 test('a body that comes gzipped although asked plain reaches the client as it is, and is not cached', async () => {
   const { origin, pair } = await network();
-  const { bytes, urls } = names(origin, 'gzip');
-  const url = urls[1] as string;
+  const url = names(origin, 'gzip').urls[1] as string;
   origin.always = { gzip: true, ignoreRange: true };
   const answer = await get(through(pair.agent, url));
   assert.is(answer.status, 200);
@@ -133,7 +132,6 @@ test('a body that comes gzipped although asked plain reaches the client as it is
   );
   origin.faults.length = 0;
   assert.is((await get(through(pair.agent, other.urls[0] as string))).digest, sha256(other.bytes));
-  assert.ok(bytes.length > 0);
 });
 
 const isFaithful = (headers: { 'content-encoding'?: string | undefined }, digest: string, bytes: Buffer) =>
