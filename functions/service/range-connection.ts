@@ -6,6 +6,9 @@ import { parseHead, type ReplyHead } from './reply-head.ts';
 
 // A head fits, and what of the body comes along with it is little to copy.
 const SCRATCH_BYTES = 16 * KiB;
+// Of a body that nobody wants so much is read out, for so long between two pieces.
+const DRAIN_BYTES = 64 * KiB;
+const DRAIN_MS = 2_000;
 const END_OF_HEAD = '\r\n\r\n';
 
 /** How long each step may take, milliseconds. */
@@ -159,6 +162,7 @@ export class RangeConnection {
   }
 
   #body(): ReplyBody {
+    let isGivenUp = false;
     return {
       read: (sink) =>
         this.#begin(() => {
@@ -175,8 +179,26 @@ export class RangeConnection {
           this.#target = target;
           this.#progressed = progressed;
         }),
-      discard: () => this.close(),
+      discard: () => {
+        // By the second call the connection may carry another reply.
+        if (!isGivenUp) this.#discard();
+        isGivenUp = true;
+      },
     };
+  }
+
+  /** Reads out what is short, so that the connection can carry the next request; nobody waits for that. */
+  #discard(): void {
+    if (this.#state !== 'held') return;
+    if (this.#left > DRAIN_BYTES) {
+      this.close();
+      return;
+    }
+    const draining = this.#begin(() => {
+      this.#sink = () => {};
+    });
+    if (this.#left > 0) this.#socket.setTimeout(DRAIN_MS);
+    draining.catch(() => {});
   }
 
   #begin(prepare: () => void): Promise<void> {

@@ -224,6 +224,24 @@ test('ends at once when it is aborted, before the head and in the body', async (
   await until('both connections to be closed', () => [...peer.sockets].every((socket) => socket.destroyed));
 });
 
+test('keeps the connection of a short reply that nobody wants, and closes that of a long one', async () => {
+  // Broke: every redirect to a store cost the origin a new connection.
+  const moved = (length: number) =>
+    `HTTP/1.1 307 Moved\r\nLocation: /x\r\nContent-Length: ${length}\r\n\r\n${'x'.repeat(length)}`;
+  await using peer = await startPeer((socket, _request, count) => {
+    socket.write(moved(count < 5 ? 1000 * (count - 1) : 100_000));
+  });
+  await using client = openClient();
+  for (let round = 1; round <= 5; round += 1) {
+    const reply = await client.ask(peer.url);
+    assert.is(reply?.status, 307);
+    reply?.body.discard();
+    reply?.body.discard();
+  }
+  assert.ok(peer.connections() <= 2, `${peer.connections()} connections`);
+  await until('one of them to be closed', () => [...peer.sockets].some((socket) => socket.destroyed));
+});
+
 test('connects where its lookup says, and fails as that refuses', async () => {
   await using peer = await startPeer((socket) => socket.write(`${head(2)}ok`));
   const client = new RangeClient({
