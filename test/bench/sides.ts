@@ -18,8 +18,8 @@ export type SideName = 'nginx static' | 'nginx slice' | 'agent' | 'agent disk' |
 
 /** Caches whose working set is hot: ours once from memory and once from disk. */
 export const HOT_SIDES: readonly SideName[] = ['nginx slice', 'nginx static', 'agent', 'agent disk'];
-/** Here nginx static is the direct way, with no cache between. */
-export const COLD_SIDES: readonly SideName[] = ['nginx slice', 'nginx static', 'agent', 'agent+root'];
+/** Here nginx static is the direct way, with no cache between. Ours keep 64 MiB in memory, the rest on disk. */
+export const COLD_SIDES: readonly SideName[] = ['nginx slice', 'nginx static', 'agent disk', 'agent+root'];
 
 /** Starts sides in front of `upstreamPort`: the origin's own, or that of the slow link before it. */
 export async function startSides(

@@ -62,14 +62,14 @@ const GOALS: readonly Goal[] = [
   {
     goal: 'cold, 1 client: throughput ≥ 1.0 × nginx slice',
     measure: 'cold, 1 client',
-    sides: ['agent', 'agent+root'],
+    sides: ['agent disk', 'agent+root'],
     atLeast: 1,
     value: (row) => row.toSlice?.throughput,
   },
   {
     goal: 'cold behind 125 MB/s: throughput ≥ 0.95 × direct',
     measure: 'cold, origin behind 125 MB/s',
-    sides: ['agent', 'agent+root'],
+    sides: ['agent disk', 'agent+root'],
     atLeast: 0.95,
     value: (row) => row.toStatic?.throughput,
   },
