@@ -10,7 +10,7 @@ import { stopOnSignals } from './stop-on-signals.ts';
 /** The flags of DadiP2P. */
 export const RUN_FLAGS: readonly Flag[] = [
   { name: 'cfgFile', short: 'c', value: 'FILE', help: 'the configuration' },
-  { name: 'generate-cert', help: 'make the certificate authority when its files are missing' },
+  { name: 'generate-cert', help: 'accepted as DadiP2P does; without effect until HTTPS is intercepted' },
   { name: 'log-level', short: 'l', value: 'LEVEL', help: 'trace, debug, info, warn, error or panic' },
   { name: 'proxy-port', value: 'PORT', help: 'port of the HTTP proxy' },
   { name: 'p2p-port', value: 'PORT', help: 'P2P port' },

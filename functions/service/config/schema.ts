@@ -69,11 +69,11 @@ const proxyConfig = object<Settings['ProxyConfig']>(
     },
     Port: port('Port of the HTTP proxy; 0 takes any free one.', 19_245),
     ProxyHTTPS: flag(
-      'Whether HTTPS to hosts under a rule is to be accelerated too; it is tunnelled otherwise.',
+      'Whether HTTPS to hosts under a rule is to be accelerated too. Not built yet: HTTPS is tunnelled.',
       true,
     ),
     CertConfig: object<Settings['ProxyConfig']['CertConfig']>(
-      'The authority whose certificates clients of ProxyHTTPS trust.',
+      'The authority whose certificates clients of ProxyHTTPS trust. Read from DadiP2P files, without effect yet.',
       {
         CertPath: {
           type: 'string',
