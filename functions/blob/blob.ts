@@ -23,6 +23,8 @@ export interface ChunkSource {
   extent(facts: BlobFacts, index: number): Promise<Extent | undefined>;
   /** The flight of a chunk: one that is under way, else a new one. */
   flight(ask: Ask, facts: BlobFacts, index: number): Flight;
+  /** True once a chunk that was asked for is no longer on its way. */
+  hasLanded(facts: BlobFacts, index: number): boolean;
   /** Has a chunk fetched that will be wanted soon; `false` when enough are on their way. */
   ahead(ask: Ask, facts: BlobFacts, index: number): boolean;
   /** The shared hashing of a blob whose digest is not proven yet; every `joinPass` needs a `leavePass`. */
@@ -103,6 +105,8 @@ class Transfer {
   #window = 1;
   /** The last chunk that was asked for ahead. */
   #askedTo = -1;
+  /** Those asked for ahead that had not landed when last looked at. */
+  #asked: number[] = [];
 
   constructor(
     reader: ChunkSource,
@@ -157,8 +161,11 @@ class Transfer {
     }
     if (supply instanceof Flight) {
       this.#lookAhead(index);
+      // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
+      this.#window = Math.min(this.#reader.lookAhead, this.#window + 1);
       while (at < to) {
         const piece = supply.view(at, Math.min(to, await supply.beyond(at, this.#signal)));
+        this.#lookAhead(index);
         // It was wrong, and is being fetched anew.
         if (piece.length === 0) continue;
         this.first ??= supply;
@@ -216,13 +223,16 @@ class Transfer {
     // One transfer to a range-ignoring origin serves in order: asking ahead would only disorder it.
     if (this.#facts.rangeless) return;
     const last = Math.ceil(this.#span.end / this.#facts.chunkBytes) - 1;
-    const to = Math.min(last, index + this.#window);
-    for (let ahead = Math.max(index, this.#askedTo) + 1; ahead <= to; ahead += 1) {
-      if (!this.#reader.ahead(this.#ask, this.#facts, ahead)) return;
-      this.#askedTo = ahead;
+    // Chunks asked for together share the link and land together: the next is asked for as soon as one lands,
+    // not when the reader gets there, or the link would idle in between.
+    const to = Math.min(last, index + 2 * this.#window);
+    this.#asked = this.#asked.filter((ahead) => ahead > index && !this.#reader.hasLanded(this.#facts, ahead));
+    let next = Math.max(index, this.#askedTo) + 1;
+    for (; next <= to && this.#asked.length < this.#window; next += 1) {
+      if (!this.#reader.ahead(this.#ask, this.#facts, next)) return;
+      this.#asked.push(next);
+      this.#askedTo = next;
     }
-    // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
-    this.#window = Math.min(this.#reader.lookAhead, this.#window + 1);
   }
 
   async #verifyBefore(index: number): Promise<void> {

@@ -55,6 +55,8 @@ export class BlobReader implements ChunkSource {
   readonly #opening = new Map<string, Promise<BlobFacts | undefined>>();
   readonly #pool: ChunkPool;
   readonly #flights = new Map<string, Flight>();
+  /** Chunks asked for ahead of which it is not known yet whether they have to be fetched. */
+  readonly #departing = new Set<string>();
   readonly #passes = new Map<string, { readonly pass: DigestPass; readers: number }>();
   readonly #suspects = new LRUCache<string, true>({ max: 1000, ttl: SUSPECT_MS });
   readonly #doubted = new LRUCache<string, true>({ max: 1000, ttl: DOUBTED_MS });
@@ -129,11 +131,21 @@ export class BlobReader implements ChunkSource {
     return flight;
   }
 
+  hasLanded(facts: BlobFacts, index: number): boolean {
+    const path = chunkPath(idOf(facts, index));
+    if (this.#departing.has(path)) return false;
+    const flight = this.#flights.get(path);
+    return flight === undefined || flight.filled === flight.length;
+  }
+
   ahead(ask: Ask, facts: BlobFacts, index: number): boolean {
     if (this.ready(facts, index) !== undefined) return true;
     if (this.#filling >= this.#parts.lookAhead.total) return false;
+    const path = chunkPath(idOf(facts, index));
+    this.#departing.add(path);
     // A stored chunk that can be read where it is needs no fetching into memory.
     void this.extent(facts, index).then((extent) => {
+      this.#departing.delete(path);
       if (extent === undefined) this.flight(ask, facts, index);
     });
     return true;
