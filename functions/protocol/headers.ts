@@ -15,6 +15,24 @@ export const PROXY_NAME = 'dadip2p';
 // Eight hops reach 4^8 nodes at the default fan-out: more is a loop that the chain did not show.
 const MAX_HOPS = 8;
 
+/**
+ * What of a client's request may reach the origin when its reply is passed through as it is; everything else is
+ * between the client and us. Cookies are not among them.
+ */
+export const FORWARDED_HEADERS: readonly string[] = [
+  'accept',
+  'accept-encoding',
+  'authorization',
+  'cache-control',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'range',
+  'user-agent',
+];
+
 // RFC 9110 §7.6.1 and the connection headers older clients still send.
 const HOP_BY_HOP = new Set([
   'connection',

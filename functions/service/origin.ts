@@ -1,7 +1,7 @@
 import type { Reply, Source, Upstream, UpstreamQuery } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
-import { headerValue } from '../protocol/headers.ts';
+import { FORWARDED_HEADERS, headerValue } from '../protocol/headers.ts';
 import type { HttpClient } from './http-client.ts';
 import type { OriginAccess } from './origin-access.ts';
 
@@ -13,20 +13,7 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 // that failed together do not come back together.
 const RETRY_PAUSES_MS = [0, 100, 500];
 
-// Said to the origin for a client; everything else is between the client and us.
-const FORWARDED = new Set([
-  'accept',
-  'accept-encoding',
-  'authorization',
-  'cache-control',
-  'if-match',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'if-unmodified-since',
-  'range',
-  'user-agent',
-]);
+const FORWARDED: ReadonlySet<string> = new Set(FORWARDED_HEADERS);
 
 /** What reading an origin takes. */
 export interface OriginParts {

@@ -11,6 +11,7 @@ import {
   AGENT_HEADER,
   BLOB_HEADER,
   capChain,
+  FORWARDED_HEADERS,
   formatBlobLine,
   headerValue,
   PROXY_NAME,
@@ -44,22 +45,6 @@ export interface BlobRequest {
   /** X-P2P-Agent for the next hop; undefined where this node is the last. */
   readonly chain: string | undefined;
 }
-
-// Said to the upstream for a client when a reply is passed through as it is. What is fetched to be shared is asked
-// for in our own name: it would be one client's wishes that the others get.
-const RELAYED = [
-  'accept',
-  'accept-encoding',
-  'authorization',
-  'cache-control',
-  'if-match',
-  'if-modified-since',
-  'if-none-match',
-  'if-range',
-  'if-unmodified-since',
-  'range',
-  'user-agent',
-];
 
 /** Answers GET and HEAD for blobs: 200, 206, 304, 412 and 416 from the reader; what may not be cached is relayed. */
 export class BlobServer {
@@ -176,7 +161,8 @@ export class BlobServer {
 
   async #relay({ request, response, address, chain }: BlobRequest, outlet: Outlet): Promise<void> {
     const headers = {
-      ...pick(request.headers, RELAYED),
+      // What is fetched to be shared is asked for in our own name; this is for the one client alone.
+      ...pick(request.headers, FORWARDED_HEADERS),
       ...(chain === undefined ? {} : { [AGENT_HEADER]: chain }),
     };
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
