@@ -15,6 +15,7 @@ import type { Readiness } from '../functions/service/readiness.ts';
 import { BlobServer } from '../functions/service/serve-blob.ts';
 import { type ConnectParts, openTunnel } from './entry/connect.ts';
 import { createForwardApp } from './entry/forward.ts';
+import { Gate } from './entry/gate.ts';
 import { Rules } from './rules.ts';
 import { FallbackUpstream } from './upstream/fallback.ts';
 import { RootsUpstream } from './upstream/roots.ts';
@@ -85,10 +86,11 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   metrics.watchFlights(() => reader.flights);
   const blobs = new BlobServer({ reader, upstream, self, metrics, now: Date.now });
   const rules = new Rules(ProxyConfig.Rules);
+  const gate = new Gate({ blobs, rules, passing: { http: passHttp, access, reader }, self });
   const tunnels: ConnectParts = { access, rules, connectMs: limits.connectMs, log };
   return {
     p2p: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, ...parts }),
-    proxy: createForwardApp({ blobs, rules, passing: { http: passHttp, access, reader }, ...parts }),
+    proxy: createForwardApp({ gate, ...parts }),
     tunnel: (request, client, head) => openTunnel(tunnels, request, client, head),
     async close() {
       await reader.close();

@@ -5,6 +5,7 @@ import type { Rule } from '../../../functions/service/config/settings.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
 import { OriginAccess } from '../../../functions/service/origin-access.ts';
 import { createForwardApp } from '../../../sidecar/entry/forward.ts';
+import { Gate } from '../../../sidecar/entry/gate.ts';
 import { Rules } from '../../../sidecar/rules.ts';
 import { listen, memoryLog, startP2P } from '../../support/app.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
@@ -30,15 +31,13 @@ async function startProxy(
   const limits = { connectMs: 1_000, firstByteMs: 0, idleMs: 0, connections: 16 };
   const http = new HttpClient({ ...limits, lookup: access.lookup });
   const { log, lines } = memoryLog();
-  const app = createForwardApp({
+  const gate = new Gate({
     blobs: node.blobs,
     rules: new Rules(rules),
     passing: { http, access, reader: node.kit.reader },
     self: node.self,
-    readiness: node.readiness,
-    metrics: node.metrics,
-    log,
   });
+  const app = createForwardApp({ gate, readiness: node.readiness, metrics: node.metrics, log });
   const server = await listen(app.callback());
   return {
     ...server,
