@@ -40,13 +40,13 @@ async function startSick(treat: (socket: Socket) => void): Promise<Listening> {
   };
 }
 
-/** Blobs under names of their own: each has its own order of the roots, so some begin with the sick one. */
-function blobsOf(origin: Origin, seed: string): { readonly url: string; readonly digest: string }[] {
-  return Array.from({ length: 6 }, (_, index) => {
+/** Blobs under names of their own: each has its own order of the roots. */
+function* blobsOf(origin: Origin, seed: string, count = 6) {
+  for (let index = 0; index < count; index += 1) {
     const bytes = blobOf(CHUNKS * CHUNK - 7, `${seed} ${index}`);
     const digest = sha256(bytes);
-    return { url: origin.put(`/v2/f/blobs/sha256:${digest}`, bytes), digest };
-  });
+    yield { url: origin.put(`/v2/f/blobs/sha256:${digest}`, bytes), digest };
+  }
 }
 
 // What a client sees of a root that answers 200 and a part of the body.
@@ -85,15 +85,17 @@ test('with a second root well, no fault of the first reaches the client, nor the
       { origins: [origin.url], agent: { Timeouts: SHORT_TIMEOUTS, OriginFallback: false } },
       [url, well.url],
     );
-    const blobs = blobsOf(origin, name);
-    for (const { url: blob, digest } of blobs) {
+    // Ports are by chance, and so is the order: 64 blobs that all begin at the well root do not happen.
+    let failures = 0;
+    for (const { url: blob, digest } of blobsOf(origin, name, 64)) {
       const answer = await get(through(agent, blob));
       assert.is(answer.status, 200, answer.text.slice(0, 300));
       assert.is(answer.complete, true);
       assert.is(answer.digest, digest);
+      failures = await metric(agent, 'p2p_failures_total', 'event="upstream_failed"');
+      if (failures >= 2) break;
     }
-    const failures = await metric(agent, 'p2p_failures_total', 'event="upstream_failed"');
-    assert.ok(failures > 0, 'some of the blobs begin at the sick root');
+    assert.ok(failures > 0, 'a blob begins at the sick root');
   });
 });
 
