@@ -2,16 +2,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import process from 'node:process';
+import { createInterface } from 'node:readline/promises';
 import { P2PError } from '../functions/protocol/errors.ts';
 import { nearest } from '../functions/service/config/nearest.ts';
 import { parseArguments } from './cli/arguments.ts';
 import type { World } from './cli/command.ts';
-import { COMMON_FLAGS, formatHelp } from './cli/help.ts';
-import { RUN_FLAGS, run } from './cli/run.ts';
-import { START_FLAGS, start } from './cli/start.ts';
+import { COMMON_FLAGS, formatCommandHelp, formatHelp } from './cli/help.ts';
+import { RUN } from './cli/run.ts';
+import { START } from './cli/start.ts';
 
-const COMMANDS = new Map([['start', { flags: START_FLAGS, execute: start }]]);
-const RUN = { flags: RUN_FLAGS, execute: run };
+const COMMANDS = [RUN, START];
 
 const world: World = {
   env: process.env,
@@ -19,6 +19,18 @@ const world: World = {
   // Compiled or not, the worker stands beside this file and has its extension.
   worker: new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
   print: (text) => process.stdout.write(`${text}\n`),
+  async ask(question) {
+    if (!process.stdin.isTTY || !process.stdout.isTTY) return undefined;
+    const terminal = createInterface({ input: process.stdin, output: process.stdout });
+    // Ctrl-D at the question is a no.
+    const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
+    const answer = await Promise.race([terminal.question(question), closed]);
+    terminal.close();
+    return answer;
+  },
+  exitWith(code) {
+    process.exitCode = code;
+  },
 };
 
 try {
@@ -29,18 +41,28 @@ try {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  const command = COMMANDS.get(args[0] ?? '');
-  const { flags, execute } = command ?? RUN;
-  const parsed = parseArguments(command === undefined ? args : args.slice(1), [...flags, ...COMMON_FLAGS]);
-  if (args.length === 0 || parsed.flags.has('help')) return world.print(formatHelp());
-  if (parsed.flags.has('version')) return world.print(readVersion());
-  const extra = parsed.positionals[0];
-  if (extra !== undefined) {
-    const meant = nearest(extra, [...COMMANDS.keys()]);
-    const remedy = meant === undefined ? 'see dadip2p --help' : `did you mean dadip2p ${meant}?`;
-    throw new P2PError('CONFIG_INVALID', `unknown command ${extra}; ${remedy}`);
+  const named = COMMANDS.find(({ name }) => name !== '' && name === args[0]);
+  const command = named ?? RUN;
+  const parsed = parseArguments(named === undefined ? args : args.slice(1), [
+    ...command.flags,
+    ...COMMON_FLAGS,
+  ]);
+  if (args.length === 0 || parsed.flags.has('help')) {
+    return world.print(named === undefined ? formatHelp(COMMANDS) : formatCommandHelp(named));
   }
-  await execute(parsed, world);
+  if (parsed.flags.has('version')) return world.print(readVersion());
+  const extra = parsed.positionals[command.operands];
+  if (extra !== undefined) throw unknownCommand(extra);
+  await command.execute(parsed, world);
+}
+
+function unknownCommand(word: string): P2PError {
+  const meant = nearest(
+    word,
+    COMMANDS.flatMap(({ name }) => (name === '' ? [] : [name])),
+  );
+  const remedy = meant === undefined ? 'see dadip2p --help' : `did you mean dadip2p ${meant}?`;
+  return new P2PError('CONFIG_INVALID', `unknown command ${word}; ${remedy}`);
 }
 
 function readVersion(): string {

@@ -1,6 +1,5 @@
 import type { Flag } from './arguments.ts';
-import { RUN_FLAGS } from './run.ts';
-import { START_FLAGS } from './start.ts';
+import type { Command } from './command.ts';
 
 /** Flags that every command understands. */
 export const COMMON_FLAGS: readonly Flag[] = [
@@ -8,20 +7,29 @@ export const COMMON_FLAGS: readonly Flag[] = [
   { name: 'version', short: 'v', help: 'show the version' },
 ];
 
-/** What `dadip2p --help` shows. */
-export function formatHelp(): string {
-  return `dadip2p -c FILE [flags]      run a node, root or agent as the file says
-dadip2p start [flags]        run one root and one agent on this machine, without a file
+/** What `dadip2p --help` shows: every command with its flags. */
+export function formatHelp(commands: readonly Command[]): string {
+  const columns = Math.max(...commands.map((command) => usageOf(command).length)) + 2;
+  const list = commands.map((command) => `${usageOf(command).padEnd(columns)}${command.summary}`);
+  const parts = commands.map(
+    ({ name, flags }) => `Flags${name === '' ? '' : ` of ${name}`}:\n${formatFlags(flags)}`,
+  );
+  return `${list.join('\n')}
 
-Flags:
-${formatFlags([...RUN_FLAGS, ...COMMON_FLAGS])}
+${parts.join('\n\n')}
 
-Flags of start:
-${formatFlags(START_FLAGS)}
+Everywhere:
+${formatFlags(COMMON_FLAGS)}
 
 Every setting can also come from the environment, levels separated by two underscores:
 DADIP2P_P2PConfig__Port=19145. The settings are listed in infra/dadip2p.example.yaml.`;
 }
+
+/** What `dadip2p NAME --help` shows. */
+export const formatCommandHelp = (command: Command): string =>
+  `${usageOf(command)}\n\n${command.summary}\n\nFlags:\n${formatFlags([...command.flags, ...COMMON_FLAGS])}`;
+
+const usageOf = ({ usage }: Command) => `dadip2p ${usage}`;
 
 function formatFlags(flags: readonly Flag[]): string {
   const left = ({ name, short, value }: Flag) =>

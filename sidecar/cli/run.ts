@@ -4,11 +4,11 @@ import { parseOverride } from '../../functions/service/config/override.ts';
 import { createLog } from '../../functions/service/log.ts';
 import { superviseNode } from '../supervisor.ts';
 import type { Arguments, Flag } from './arguments.ts';
-import type { World } from './command.ts';
+import type { Command, World } from './command.ts';
 import { stopOnSignals } from './stop-on-signals.ts';
 
 /** The flags of DadiP2P. */
-export const RUN_FLAGS: readonly Flag[] = [
+const RUN_FLAGS: readonly Flag[] = [
   { name: 'cfgFile', short: 'c', value: 'FILE', help: 'the configuration' },
   { name: 'generate-cert', help: 'accepted as DadiP2P does; without effect until HTTPS is intercepted' },
   { name: 'log-level', short: 'l', value: 'LEVEL', help: 'trace, debug, info, warn, error or panic' },
@@ -24,7 +24,16 @@ const SETTING_OF_FLAG: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** `dadip2p -c FILE`: runs a node until a signal stops it. */
-export async function run({ flags }: Arguments, world: World): Promise<void> {
+export const RUN: Command = {
+  name: '',
+  usage: '-c FILE [flags]',
+  summary: 'run a node, root or agent as the file says',
+  flags: RUN_FLAGS,
+  operands: 0,
+  execute: run,
+};
+
+async function run({ flags }: Arguments, world: World): Promise<void> {
   const file = flags.get('cfgFile')?.at(-1);
   if (file === undefined) {
     throw new P2PError(

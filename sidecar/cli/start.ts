@@ -7,7 +7,7 @@ import { createLog } from '../../functions/service/log.ts';
 import { bindSocket } from '../bound-socket.ts';
 import { type Ports, type SupervisedNode, superviseNode } from '../supervisor.ts';
 import type { Arguments, Flag } from './arguments.ts';
-import type { World } from './command.ts';
+import type { Command, World } from './command.ts';
 import { stopOnSignals } from './stop-on-signals.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -17,7 +17,7 @@ const S3_BUCKET = 'dadip2p';
 // Readable by anyone, on a registry of the preset that asks for no token.
 const PUBLIC_EXAMPLE = 'https://mcr.microsoft.com/v2/mcr/hello-world/manifests/latest';
 
-export const START_FLAGS: readonly Flag[] = [
+const START_FLAGS: readonly Flag[] = [
   { name: 'p2p-port', value: 'PORT', help: 'P2P port of the agent (19145)' },
   { name: 'proxy-port', value: 'PORT', help: 'port of its HTTP proxy (19245)' },
   { name: 'root-port', value: 'PORT', help: 'P2P port of the root (19143)' },
@@ -36,7 +36,16 @@ export const START_FLAGS: readonly Flag[] = [
 ];
 
 /** `dadip2p start`: one root and one agent on this machine, reachable from it alone, until a signal stops them. */
-export async function start({ flags }: Arguments, world: World): Promise<void> {
+export const START: Command = {
+  name: 'start',
+  usage: 'start [flags]',
+  summary: 'run one root and one agent on this machine, without a file',
+  flags: START_FLAGS,
+  operands: 0,
+  execute: start,
+};
+
+async function start({ flags }: Arguments, world: World): Promise<void> {
   const flag = (name: string) => flags.get(name)?.at(-1);
   const dir = resolve(flag('dir') ?? join(world.home, '.dadip2p'));
   const allowed = flags.get('allow') ?? [];
