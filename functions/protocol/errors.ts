@@ -13,6 +13,8 @@ const KINDS = {
   KEY_REFUSED: { status: 403, expose: true, retry: 'never' },
   RULE_DENIED: { status: 403, expose: true, retry: 'never' },
   ORIGIN_NOT_ALLOWED: { status: 403, expose: true, retry: 'never' },
+  /** Cached, and the origin that would have to say whether this client may read it cannot be asked. */
+  ACCESS_UNPROVEN: { status: 403, expose: true, retry: 'never' },
   PRECONDITION_FAILED: { status: 412, expose: true, retry: 'never' },
   REPLY_TOO_LARGE: { status: 413, expose: true, retry: 'never' },
   RANGE_UNSATISFIABLE: { status: 416, expose: true, retry: 'never' },
@@ -24,6 +26,8 @@ const KINDS = {
   UPSTREAM_MISMATCHED: { status: 502, expose: true, retry: 'elsewhere' },
   /** The origin itself refused (401, 403, 404, 429 …): carries its status, headers and body. */
   UPSTREAM_REFUSED: { status: 502, expose: true, retry: 'never' },
+  /** A shared fetch failed by what the origin refused to somebody else on it: one's own answer is to be had by asking. */
+  REFUSED_TO_OTHERS: { status: 502, expose: true, retry: 'restart' },
   UPSTREAM_FAILED: { status: 502, expose: true, retry: 'elsewhere' },
   UPSTREAMS_EXHAUSTED: { status: 502, expose: true, retry: 'never' },
   ORIGIN_CHANGED: { status: 502, expose: true, retry: 'restart' },
@@ -32,6 +36,8 @@ const KINDS = {
   STORE_READ_FAILED: { status: 500, expose: false, retry: 'elsewhere' },
   STORE_WRITE_FAILED: { status: 500, expose: false, retry: 'elsewhere' },
   CONFIG_INVALID: { status: 500, expose: true, retry: 'never' },
+  /** A file of another program that `setup` or `uninstall` does not dare to edit. */
+  SETUP_REFUSED: { status: 500, expose: true, retry: 'never' },
   CLIENT_GONE: { status: 499, expose: false, retry: 'never' },
   DRAINING: { status: 503, expose: true, retry: 'elsewhere' },
 } as const satisfies Record<string, ErrorKind>;
