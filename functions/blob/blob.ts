@@ -3,7 +3,7 @@ import { hasCode, P2PError } from '../protocol/errors.ts';
 import type { Span } from '../protocol/range.ts';
 import type { Ask } from './ask.ts';
 import { BufferPool } from './buffer-pool.ts';
-import { countChunks, KiB, planRead, type Slice } from './chunk.ts';
+import { countChunks, KiB, MiB, planRead, type Slice } from './chunk.ts';
 import type { BlobFacts } from './facts.ts';
 import { Flight } from './flight.ts';
 import { readExtent } from './read-extent.ts';
@@ -12,6 +12,9 @@ import type { DigestPass } from './verify.ts';
 
 // Held back of a reply until all of it is verified: a transfer that breaks here is short by Content-Length.
 const HELD_BACK_BYTES = 32 * KiB;
+// As large as a manifest gets (OCI distribution-spec, "Pushing Manifests"): clients that parse one as it comes act on
+// what is not verified, so all of it is held back.
+const MANIFEST_HELD_BACK_BYTES = 4 * MiB;
 
 /** What a blob is read out of: the reader's part that hands out chunks and keeps what reading them has shown. */
 export interface ChunkSource {
@@ -55,8 +58,8 @@ export class Blob {
   /**
    * The bytes of a span, in order, as they arrive. A piece is a view of a shared buffer: never write to it, and
    * be done with it when the next is asked for.
-   * The last 32 KiB come only when everything that can be checked has been: chunks whose digest is known
-   * against it, a whole read of a digest-named blob against its digest.
+   * The last 32 KiB, and of a manifest any byte, come only when everything that can be checked has been: chunks
+   * whose digest is known against it, a whole read of a digest-named blob against its digest.
    *
    * @throws P2PError when the rest cannot be had; what was yielded before is right, but the span is not whole.
    * DIGEST_MISMATCH: the bytes are not the blob's, and none of it stays cached. The reason of `signal` on abort.
@@ -127,7 +130,8 @@ class Transfer {
 
   async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
     const { start, end } = this.#span;
-    const held = Math.max(start, end - HELD_BACK_BYTES);
+    const heldBack = this.#ask.address.isManifest ? MANIFEST_HELD_BACK_BYTES : HELD_BACK_BYTES;
+    const held = Math.max(start, end - heldBack);
     for (const slice of planRead({ start, end: held }, this.#facts.chunkBytes)) {
       yield* this.#slice(slice);
       // The chunk before this one has had a chunk's time to be hashed: verifying it now waits for nothing.

@@ -76,8 +76,9 @@ export function learnFacts(
   const etag = headerValue(seen.headers, 'etag');
   const lastModified = headerValue(seen.headers, 'last-modified');
   const key = blobKey(address, seen.size, etag, lastModified);
-  if (key === undefined || isEncoded(seen.headers) || varies(seen.headers)) return undefined;
-  if (address.digest !== undefined && isPage(seen.headers)) return undefined;
+  if (key === undefined || isEncoded(seen.headers)) return undefined;
+  // What a digest names is the same for everyone, whatever the server says it looked at.
+  if (address.digest === undefined ? varies(seen.headers) : isPage(seen.headers)) return undefined;
   const policy = policyOf(address, seen.headers);
   if (!policy.storable()) return undefined;
   return {

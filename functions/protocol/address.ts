@@ -1,5 +1,6 @@
 import { type Digest, parseDigest } from './digest.ts';
 import { P2PError } from './errors.ts';
+import { scopeOf } from './scope.ts';
 
 /** Where a blob comes from and what makes it the same blob. */
 export interface Address {
@@ -9,8 +10,12 @@ export interface Address {
   readonly origin: string;
   /** Set when the URL itself names the content: one copy whatever host or signature served it. */
   readonly digest: Digest | undefined;
+  /** True for a registry's manifest by digest: small, and nothing without its media type. */
+  readonly isManifest: boolean;
   /** The URL without the parameters that sign it: the identity of a blob that has no digest. */
   readonly identity: string;
+  /** What a right to read this covers: the whole repository for a registry's content, else this identity alone. */
+  readonly scope: string;
   /** True when the URL carries a signature or token: whoever has it may read, others perhaps not. */
   readonly signed: boolean;
 }
@@ -27,8 +32,10 @@ const VOLATILE_PARAMETER =
 const SIGNATURE_PARAMETER =
   /^(?:x-(?:amz|goog|oss)-signature|signature|sig|token|x-amz-security-token|security-token)$/i;
 
-// An OCI blob, `…/blobs/sha256:<hex>`, and DADI's on-demand form, `…/v2/blobs/sha256/<aa>/<hex>/data`.
+// An OCI blob, `…/blobs/sha256:<hex>`, an OCI manifest, `/v2/…/manifests/sha256:<hex>`, and DADI's on-demand form,
+// `…/v2/blobs/sha256/<aa>/<hex>/data`.
 const OCI_BLOB = /\/blobs\/(sha256:[0-9a-f]{64})$/;
+const OCI_MANIFEST = /^\/v2\/.+\/manifests\/(sha256:[0-9a-f]{64})$/;
 const DADI_BLOB = /\/v2\/blobs\/sha256\/([0-9a-f]{2})\/([0-9a-f]{64})\/data$/;
 
 /**
@@ -57,13 +64,14 @@ export function parseAddress(url: string): Address {
     url: parsed.href,
     origin: parsed.origin,
     digest: digestOf(parsed.pathname),
+    isManifest: OCI_MANIFEST.test(parsed.pathname),
     identity: identityOf(parsed, parameters, signed),
     signed,
   };
 }
 
 function digestOf(path: string): Digest | undefined {
-  const oci = OCI_BLOB.exec(path)?.[1];
+  const oci = (OCI_BLOB.exec(path) ?? OCI_MANIFEST.exec(path))?.[1];
   if (oci !== undefined) return parseDigest(oci);
   const dadi = DADI_BLOB.exec(path);
   // The two digits repeat the hash's beginning; where they do not, the path means something else.

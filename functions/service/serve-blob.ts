@@ -17,6 +17,7 @@ import {
   PROXY_NAME,
   SOURCE_HEADER,
 } from '../protocol/headers.ts';
+import { MANIFEST_ACCEPT } from '../protocol/manifest.ts';
 import { parseRange, type RangeSpec, type Span } from '../protocol/range.ts';
 import type { Metrics } from './metrics.ts';
 import { Outlet } from './outlet.ts';
@@ -44,6 +45,8 @@ export interface BlobRequest {
   readonly address: Address;
   /** X-P2P-Agent for the next hop; undefined where this node is the last. */
   readonly chain: string | undefined;
+  /** Lower-case, put over the headers of a reply that comes out of the cache or goes into it. */
+  readonly headers?: HeaderLines;
 }
 
 /** Answers GET and HEAD for blobs: 200, 206, 304, 412 and 416 from the reader; what may not be cached is relayed. */
@@ -86,7 +89,7 @@ export class BlobServer {
     const { facts } = blob;
     const verdict = evaluatePreconditions(request.headers, facts);
     if (verdict === 'failed') throw new P2PError('PRECONDITION_FAILED', 'the blob is another version');
-    const local = { ...this.#blobHeaders(facts), ...hit(facts, startedMs) };
+    const local = { ...this.#blobHeaders(facts), ...hit(facts, startedMs), ...asked.headers };
     if (verdict === 'not-modified') return head(asked, 304, local);
     const plan = planReply(
       facts,
@@ -106,6 +109,7 @@ export class BlobServer {
       address,
       headers: {
         'user-agent': PROXY_NAME,
+        ...(address.isManifest ? { accept: MANIFEST_ACCEPT } : {}),
         ...(chain === undefined ? {} : { [AGENT_HEADER]: capChain(chain) }),
       },
       first:
@@ -134,7 +138,12 @@ export class BlobServer {
   }
 
   /** Sends the head, once the first bytes are there and have shown where they come from. */
-  #begin({ response }: BlobRequest, { facts, first }: Blob, plan: ReplyPlan, startedMs: number): void {
+  #begin(
+    { response, headers }: BlobRequest,
+    { facts, first }: Blob,
+    plan: ReplyPlan,
+    startedMs: number,
+  ): void {
     const { metrics, now } = this.#parts;
     const isHit = !UPSTREAM_KINDS.has(first?.from ?? '');
     const [only] = plan.parts;
@@ -146,6 +155,7 @@ export class BlobServer {
       ...(isOneChunk && first?.sha256 !== undefined
         ? { 'content-digest': formatContentDigest(first.sha256) }
         : {}),
+      ...headers,
     });
     metrics.firstByte(isHit ? 'hit' : 'miss', (now() - startedMs) / 1000);
   }

@@ -71,6 +71,19 @@ test('finds the digest of an on-demand blob', () => {
   assert.is(digest(`http://h.test/docker/registry/v2/blobs/sha256/ab/${HEX}/data?x`), `sha256:${HEX}`);
 });
 
+test('finds the digest of a manifest, and says that it is one', () => {
+  for (const url of [
+    `http://h.test/v2/x/manifests/sha256:${HEX}`,
+    `https://h.test/v2/a/b/manifests/sha256:${HEX}?ns=docker.io`,
+  ]) {
+    const { digest, isManifest } = parseAddress(url);
+    assert.is(digest, `sha256:${HEX}`);
+    assert.ok(isManifest);
+  }
+  assert.not(parseAddress(`http://h.test/v2/x/blobs/sha256:${HEX}`).isManifest);
+  assert.not(parseAddress('http://h.test/v2/x/manifests/latest').isManifest);
+});
+
 for (const [why, path] of [
   ['is in upper case', `/v2/x/blobs/sha256:${HEX.toUpperCase()}`],
   ['is too short', `/v2/x/blobs/sha256:${HEX.slice(1)}`],
@@ -78,7 +91,8 @@ for (const [why, path] of [
   ['is of another kind', `/v2/x/blobs/sha512:${HEX}`],
   ['is followed by more', `/v2/x/blobs/sha256:${HEX}/data`],
   ['is that of an upload', `/v2/x/blobs/uploads/?digest=sha256:${HEX}`],
-  ['is that of a manifest', `/v2/x/manifests/sha256:${HEX}`],
+  ['is that of a manifest of another API', `/v1/x/manifests/sha256:${HEX}`],
+  ['is that of a manifest of another kind', `/v2/x/manifests/sha512:${HEX}`],
   ['is in the query', `/a?b=/blobs/sha256:${HEX}`],
   ['does not begin with its folder', `/v2/blobs/sha256/ac/${HEX}/data`],
   ['has no folder', `/v2/blobs/sha256/${HEX}/data`],
