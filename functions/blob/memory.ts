@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import { type Chunk, type ChunkId, KiB, MiB } from './chunk.ts';
 import { type BlobFacts, factsBytes } from './facts.ts';
-import type { ChunkStore } from './store.ts';
+import type { AccessRecord, ChunkStore } from './store.ts';
 
 // What an entry costs beyond its bytes: the map's slot, the name, the buffer's header.
 const ENTRY_OVERHEAD_BYTES = KiB;
 const MAX_FACTS_BYTES = 64 * MiB;
+const MAX_ACCESS_RECORDS = 100_000;
 
 /** Whole chunks in memory, least recently used out first; never more than `maxBytes` of them. */
 export class MemoryStore implements ChunkStore {
@@ -15,6 +16,7 @@ export class MemoryStore implements ChunkStore {
     maxSize: MAX_FACTS_BYTES,
     sizeCalculation: factsBytes,
   });
+  readonly #access = new LRUCache<string, AccessRecord>({ max: MAX_ACCESS_RECORDS });
   readonly #keys = new Map<string, Set<string>>();
 
   constructor({ maxBytes }: { readonly maxBytes: number }) {
@@ -74,14 +76,24 @@ export class MemoryStore implements ChunkStore {
     this.#facts.set(addressKey, facts);
   }
 
+  async readAccess(key: string): Promise<AccessRecord | undefined> {
+    return this.#access.get(key);
+  }
+
+  async writeAccess(key: string, record: AccessRecord): Promise<void> {
+    this.#access.set(key, record);
+  }
+
   async remove(key: string): Promise<void> {
     for (const name of [...(this.#keys.get(key) ?? [])]) this.#chunks.delete(name);
     this.#facts.delete(key);
+    this.#access.delete(key);
   }
 
   async close(): Promise<void> {
     this.#chunks.clear();
     this.#facts.clear();
+    this.#access.clear();
   }
 
   #forgetName(name: string): void {

@@ -4,6 +4,7 @@ import type { BlobKey, ChunkId } from './chunk.ts';
  * Where things are kept, in a folder and in a bucket alike:
  *
  *   v1/<hh>/<key>/blob.json               the facts of an address
+ *   v1/<hh>/<key>/access.json             that everyone has a right
  *   v1/<hh>/<key>/<chunk bytes>/<index>   a chunk of a blob
  *
  * <hh> is the first byte of the hash in <key>: it keeps folders small and spreads S3's per-prefix rates.
@@ -14,7 +15,8 @@ export const LAYOUT = 'v1';
 /** The most chunks of one blob: what ten digits can number. */
 export const MAX_CHUNKS = 10 ** 10;
 
-const NAME = /^v1\/[0-9a-f]{2}\/(sha256-[0-9a-f]{64}|[0-9a-f]{64})\/(?:(\d{1,10})\/(\d{1,10})|blob\.json)$/;
+const NAME =
+  /^v1\/[0-9a-f]{2}\/(sha256-[0-9a-f]{64}|[0-9a-f]{64})\/(?:(\d{1,10})\/(\d{1,10})|(?:blob|access)\.json)$/;
 
 /** The folder of everything kept under a key, without a trailing slash. */
 export function keyPath(key: BlobKey): string {
@@ -28,6 +30,9 @@ export const chunkPath = ({ key, chunkBytes, index }: ChunkId): string =>
 
 /** Where the facts of an address are kept. */
 export const factsPath = (addressKey: string): string => `${keyPath(addressKey)}/blob.json`;
+
+/** Where it is kept that everyone has a right. */
+export const accessPath = (key: string): string => `${keyPath(key)}/access.json`;
 
 /** True for a path that one of the above makes; anything else in a cache folder is not ours to serve. */
 export const isCachePath = (path: string): boolean => NAME.test(path);

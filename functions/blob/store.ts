@@ -1,3 +1,4 @@
+import type { Anonymity } from '../protocol/grant.ts';
 import type { BlobKey, Chunk, ChunkId } from './chunk.ts';
 import type { BlobFacts } from './facts.ts';
 
@@ -15,6 +16,13 @@ export interface Extent {
    * @throws P2PError STORE_READ_FAILED; `into` then holds anything.
    */
   read(offset: number, into: Uint8Array): Promise<void>;
+}
+
+/** That everyone has a right, for as long. */
+export interface AccessRecord {
+  /** Milliseconds since the epoch. */
+  readonly publicUntilMs: number;
+  readonly by: Anonymity;
 }
 
 /**
@@ -55,7 +63,13 @@ export interface ChunkStore {
   /** Keeps the facts for an address, replacing what was there. */
   writeFacts(addressKey: string, facts: BlobFacts): Promise<void>;
 
-  /** Removes every chunk, and the facts, kept under a key. */
+  /** What is known of a right, as last written; `undefined` is a miss or unreadable. */
+  readAccess(key: string): Promise<AccessRecord | undefined>;
+
+  /** Keeps what is known of a right, replacing what was there. */
+  writeAccess(key: string, record: AccessRecord): Promise<void>;
+
+  /** Removes every chunk, the facts, and what is known of a right, kept under a key. */
   remove(key: BlobKey): Promise<void>;
 
   /** Ends background work and waits for writes under way. */

@@ -1,7 +1,7 @@
 import type { Chunk, ChunkId } from './chunk.ts';
 import type { BlobFacts } from './facts.ts';
 import type { MemoryStore } from './memory.ts';
-import type { ChunkStore, Extent } from './store.ts';
+import type { AccessRecord, ChunkStore, Extent } from './store.ts';
 
 /**
  * Memory before a durable store. A chunk found below is kept in memory too while there is room, and is served
@@ -48,6 +48,14 @@ export class TieredStore implements ChunkStore {
 
   writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
     return this.#durable.writeFacts(addressKey, facts);
+  }
+
+  readAccess(key: string): Promise<AccessRecord | undefined> {
+    return this.#durable.readAccess(key);
+  }
+
+  writeAccess(key: string, record: AccessRecord): Promise<void> {
+    return this.#durable.writeAccess(key, record);
   }
 
   async remove(key: string): Promise<void> {

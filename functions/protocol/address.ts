@@ -18,6 +18,20 @@ export interface Address {
   readonly scope: string;
   /** True when the URL carries a signature or token: whoever has it may read, others perhaps not. */
   readonly signed: boolean;
+  /** True when the bytes behind the URL never change: what is cached of it is not asked about again. */
+  readonly isImmutable: boolean;
+  /** Smaller blobs are not worth keeping, bytes. */
+  readonly minBytes: number;
+}
+
+/** What a rule knows of a URL beyond what it shows. */
+export interface AddressHints {
+  /** The digest that the URL names, 64 hex digits. */
+  readonly sha256?: string | undefined;
+  /** Query parameters that do not choose the content; `true` for all of them. */
+  readonly ignoreQuery?: boolean | readonly string[] | undefined;
+  readonly isImmutable?: boolean | undefined;
+  readonly minBytes?: number | undefined;
 }
 
 /**
@@ -38,10 +52,15 @@ const OCI_BLOB = /\/blobs\/(sha256:[0-9a-f]{64})$/;
 const OCI_MANIFEST = /^\/v2\/.+\/manifests\/(sha256:[0-9a-f]{64})$/;
 const DADI_BLOB = /\/v2\/blobs\/sha256\/([0-9a-f]{2})\/([0-9a-f]{64})\/data$/;
 
+// A segment `..` as any server may read it: dots and slashes encoded, slashes the other way round. `%2f` by itself is
+// common (npm's scoped packages) and left alone.
+const CLIMBS = /(?:[/\\]|%2f|%5c)(?:\.|%2e){2}(?:[/\\]|%2f|%5c|$)|%00/i;
+
 /**
  * The address an absolute http or https URL stands for.
  *
- * @throws P2PError ADDRESS_INVALID for anything else, and for a URL that carries a user or password.
+ * @throws P2PError ADDRESS_INVALID for anything else, for a URL that carries a user or password, and for a path that
+ * climbs (`..`, however it is encoded) or holds NUL.
  */
 export function parseAddress(url: string): Address {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
@@ -54,20 +73,48 @@ export function parseAddress(url: string): Address {
       'an origin URL carries no user or password; send an Authorization header',
     );
   }
+  if (CLIMBS.test(url.split(/[?#]/, 1)[0] ?? '')) {
+    throw new P2PError('ADDRESS_INVALID', `"${redact(url)}": the path holds ".." or NUL, which servers read differently`);
+  }
   parsed.hash = '';
   const parameters = parsed.search
     .slice(1)
     .split('&')
     .filter((pair) => pair !== '');
   const signed = parameters.some((pair) => SIGNATURE_PARAMETER.test(nameOf(pair)));
+  const identity = identityOf(parsed, parameters, signed);
   return {
     url: parsed.href,
     origin: parsed.origin,
     digest: digestOf(parsed.pathname),
     isManifest: OCI_MANIFEST.test(parsed.pathname),
-    identity: identityOf(parsed, parameters, signed),
+    identity,
+    scope: scopeOf(identity),
     signed,
+    isImmutable: false,
+    minBytes: 0,
   };
+}
+
+/** The address as a rule makes it: what identifies the blob changes, what the origin is sent does not. */
+export function withHints(address: Address, hints: AddressHints): Address {
+  const { sha256, ignoreQuery = false, isImmutable = false, minBytes = 0 } = hints;
+  const identity = withoutQuery(address.identity, ignoreQuery);
+  return {
+    ...address,
+    digest: address.digest ?? (sha256 === undefined ? undefined : parseDigest(`sha256:${sha256}`)),
+    identity,
+    scope: identity === address.identity ? address.scope : scopeOf(identity),
+    isImmutable,
+    minBytes,
+  };
+}
+
+function withoutQuery(identity: string, ignored: boolean | readonly string[]): string {
+  const [path = '', query] = identity.split('?', 2);
+  if (query === undefined || ignored === false) return identity;
+  const kept = ignored === true ? [] : query.split('&').filter((pair) => !ignored.includes(nameOf(pair)));
+  return kept.length > 0 ? `${path}?${kept.join('&')}` : path;
 }
 
 function digestOf(path: string): Digest | undefined {

@@ -6,6 +6,8 @@ export const AGENT_HEADER = 'x-p2p-agent';
 export const SOURCE_HEADER = 'x-p2p-source';
 /** Reply: `size=…; chunk=…; key=…`, so that a peer needs no second request. */
 export const BLOB_HEADER = 'x-p2p-blob';
+/** Reply to an agent: for how long what it was asked with may read, see `protocol/grant.ts`. */
+export const ACCESS_HEADER = 'x-p2p-access';
 /** Reply: our error code, so that a peer tells a refusal of ours from the origin's. */
 export const ERROR_HEADER = 'x-p2p-error';
 

@@ -12,8 +12,8 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { Chunk, ChunkId } from '../blob/chunk.ts';
 import type { BlobFacts } from '../blob/facts.ts';
 import { sha256Hex } from '../blob/hash.ts';
-import { chunkPath, factsPath, keyPath } from '../blob/path.ts';
-import type { ChunkStore } from '../blob/store.ts';
+import { accessPath, chunkPath, factsPath, keyPath } from '../blob/path.ts';
+import type { AccessRecord, ChunkStore } from '../blob/store.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
 import type { Settings } from '../service/config/settings.ts';
@@ -116,22 +116,19 @@ export class S3Store implements ChunkStore {
   }
 
   readFacts(addressKey: string): Promise<BlobFacts | undefined> {
-    const Key = this.#prefix + factsPath(addressKey);
-    const command = new GetObjectCommand({ Bucket: this.#bucket, Key });
-    return this.#patience
-      .call(async (abortSignal) => {
-        const found = await this.#client.send(command, { abortSignal }).catch(noneFound);
-        const json = Buffer.from((await found?.Body?.transformToByteArray()) ?? []);
-        return found !== undefined && (await sha256Hex(json)) === found.Metadata?.[DIGEST_METADATA]
-          ? (JSON.parse(json.toString()) as BlobFacts)
-          : undefined;
-      })
-      .catch(readFailed);
+    return this.#getRecord(factsPath(addressKey));
   }
 
   async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
-    const json = Buffer.from(JSON.stringify(facts));
-    await this.#put(factsPath(addressKey), json, await sha256Hex(json), 'application/json');
+    await this.#putRecord(factsPath(addressKey), facts);
+  }
+
+  readAccess(key: string): Promise<AccessRecord | undefined> {
+    return this.#getRecord(accessPath(key));
+  }
+
+  async writeAccess(key: string, record: AccessRecord): Promise<void> {
+    await this.#putRecord(accessPath(key), record);
   }
 
   async remove(key: string): Promise<void> {
@@ -164,6 +161,24 @@ export class S3Store implements ChunkStore {
     await Promise.allSettled(this.#writing);
     this.#patience.end();
     this.#client.destroy();
+  }
+
+  #getRecord<T>(path: string): Promise<T | undefined> {
+    const command = new GetObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + path });
+    return this.#patience
+      .call(async (abortSignal) => {
+        const found = await this.#client.send(command, { abortSignal }).catch(noneFound);
+        const json = Buffer.from((await found?.Body?.transformToByteArray()) ?? []);
+        return found !== undefined && (await sha256Hex(json)) === found.Metadata?.[DIGEST_METADATA]
+          ? (JSON.parse(json.toString()) as T)
+          : undefined;
+      })
+      .catch(readFailed);
+  }
+
+  async #putRecord(path: string, record: BlobFacts | AccessRecord): Promise<void> {
+    const json = Buffer.from(JSON.stringify(record));
+    await this.#put(path, json, await sha256Hex(json), 'application/json');
   }
 
   async #put(path: string, bytes: Uint8Array, sha256: string, ContentType: string): Promise<void> {

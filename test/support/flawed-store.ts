@@ -1,6 +1,6 @@
 import type { Chunk, ChunkId } from '../../functions/blob/chunk.ts';
 import type { BlobFacts } from '../../functions/blob/facts.ts';
-import type { ChunkStore, Extent } from '../../functions/blob/store.ts';
+import type { AccessRecord, ChunkStore, Extent } from '../../functions/blob/store.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 
 /** What a store does wrong; can be changed while it is in use. */
@@ -51,6 +51,16 @@ export class FlawedStore implements ChunkStore {
   async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
     this.#failWrite();
     await this.#store.writeFacts(addressKey, facts);
+  }
+
+  async readAccess(key: string): Promise<AccessRecord | undefined> {
+    this.#failRead();
+    return this.#store.readAccess(key);
+  }
+
+  async writeAccess(key: string, record: AccessRecord): Promise<void> {
+    this.#failWrite();
+    await this.#store.writeAccess(key, record);
   }
 
   async remove(key: string): Promise<void> {

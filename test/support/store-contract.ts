@@ -1,7 +1,7 @@
 import { suite, type Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Chunk, type ChunkId, DEFAULT_CHUNK_BYTES, KiB } from '../../functions/blob/chunk.ts';
-import type { ChunkStore } from '../../functions/blob/store.ts';
+import type { AccessRecord, ChunkStore } from '../../functions/blob/store.ts';
 import { hasCode } from '../../functions/protocol/errors.ts';
 import { blobOf, sha256 } from './blob-of.ts';
 import { BARE_KEY, chunkOf, fullFacts, idOf, KEY, plainFacts, sameChunk } from './samples.ts';
@@ -26,6 +26,8 @@ export interface Abilities {
   /** False for a store that takes the writer's word for the digest, for the bytes never leave the process. */
   readonly verifies?: boolean;
 }
+
+const RECORD: AccessRecord = { publicUntilMs: 1_790_000_000_000, by: 'bare' };
 
 /**
  * The guarantees of the ChunkStore port as a suite, for every adapter to pass. The caller may add tests of its
@@ -153,7 +155,18 @@ export function storeContract(
     assert.equal(await opened.store.readFacts(KEY), plainFacts());
   });
 
-  test('removes the chunks and the facts of a key and nothing else', async () => {
+  test('keeps what is known of a right beside facts of the same key, and replaces it', async () => {
+    await using opened = await open();
+    const { store } = opened;
+    assert.is(await store.readAccess(KEY), undefined);
+    await store.writeFacts(KEY, plainFacts());
+    await store.writeAccess(KEY, { publicUntilMs: 1, by: 'token' });
+    await store.writeAccess(KEY, RECORD);
+    assert.equal(await store.readAccess(KEY), RECORD);
+    assert.equal(await store.readFacts(KEY), plainFacts());
+  });
+
+  test('removes the chunks, facts and rights of a key and nothing else', async () => {
     await using opened = await open();
     const { store } = opened;
     const gone = [idOf(), idOf({ index: 7 }), idOf({ chunkBytes: 1024 })];
@@ -161,12 +174,16 @@ export function storeContract(
     for (const id of [...gone, ...kept]) await store.write(id, chunkOf(100, id.key));
     await store.writeFacts(KEY, plainFacts());
     await store.writeFacts(BARE_KEY, fullFacts());
+    await store.writeAccess(KEY, RECORD);
+    await store.writeAccess(BARE_KEY, RECORD);
     await store.remove(KEY);
     for (const id of gone) {
       assert.is(await store.read(id), undefined);
       assert.is(store.peek(id), undefined);
     }
     assert.is(await store.readFacts(KEY), undefined);
+    assert.is(await store.readAccess(KEY), undefined);
+    assert.equal(await store.readAccess(BARE_KEY), RECORD);
     for (const id of kept) sameChunk(await store.read(id), chunkOf(100, id.key));
     assert.equal(await store.readFacts(BARE_KEY), fullFacts());
   });
@@ -186,11 +203,13 @@ export function storeContract(
       const ids = Array.from({ length: 6 }, (_, index) => idOf({ index }));
       const writes = ids.map((id) => opened.store.write(id, chunkOf(500 * KiB, id.index)));
       const facts = opened.store.writeFacts(KEY, fullFacts());
+      const right = opened.store.writeAccess(KEY, RECORD);
       await opened.store.close();
-      await Promise.all([...writes, facts]);
+      await Promise.all([...writes, facts, right]);
       const again = (await opened.reopen?.()) as ChunkStore;
       for (const id of ids) sameChunk(await again.read(id), chunkOf(500 * KiB, id.index));
       assert.equal(await again.readFacts(KEY), fullFacts());
+      assert.equal(await again.readAccess(KEY), RECORD);
       await again.close();
     });
   } else {

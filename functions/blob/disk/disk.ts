@@ -2,9 +2,9 @@ import { readdir, rm, stat, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
-import { chunkPath, factsPath, isCachePath, keyPath, LAYOUT } from '../path.ts';
-import type { ChunkStore, Extent } from '../store.ts';
-import { FolderStore, formatFacts, isDiskFull, TEMPORARY } from './folder.ts';
+import { accessPath, chunkPath, factsPath, isCachePath, keyPath, LAYOUT } from '../path.ts';
+import type { AccessRecord, ChunkStore, Extent } from '../store.ts';
+import { FolderStore, formatRecord, isDiskFull, TEMPORARY } from './folder.ts';
 import { type Found, Ledger } from './ledger.ts';
 import { SEAL_BYTES } from './seal.ts';
 
@@ -87,17 +87,22 @@ export class DiskStore implements ChunkStore {
     await this.#place(chunkPath(id), chunk.bytes.length + SEAL_BYTES, () => this.#folder.write(id, chunk));
   }
 
-  async readFacts(addressKey: string): Promise<BlobFacts | undefined> {
-    const path = factsPath(addressKey);
-    const facts = await this.#folder.readFacts(addressKey);
-    if (facts === undefined) this.#lost(path);
-    else await this.#used(path, sizeOfFacts(facts));
-    return facts;
+  readFacts(addressKey: string): Promise<BlobFacts | undefined> {
+    return this.#readRecord(factsPath(addressKey), () => this.#folder.readFacts(addressKey));
   }
 
   async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
     const write = () => this.#folder.writeFacts(addressKey, facts);
-    await this.#place(factsPath(addressKey), sizeOfFacts(facts), write);
+    await this.#place(factsPath(addressKey), sizeOfRecord(facts), write);
+  }
+
+  readAccess(key: string): Promise<AccessRecord | undefined> {
+    return this.#readRecord(accessPath(key), () => this.#folder.readAccess(key));
+  }
+
+  async writeAccess(key: string, record: AccessRecord): Promise<void> {
+    const write = () => this.#folder.writeAccess(key, record);
+    await this.#place(accessPath(key), sizeOfRecord(record), write);
   }
 
   async remove(key: string): Promise<void> {
@@ -115,6 +120,16 @@ export class DiskStore implements ChunkStore {
     this.#closed = true;
     await this.scanned.catch(() => {});
     await this.#folder.close();
+  }
+
+  async #readRecord<T extends BlobFacts | AccessRecord>(
+    path: string,
+    read: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    const record = await read();
+    if (record === undefined) this.#lost(path);
+    else await this.#used(path, sizeOfRecord(record));
+    return record;
   }
 
   async #place(path: string, bytes: number, write: () => Promise<void>): Promise<void> {
@@ -227,7 +242,7 @@ export class DiskStore implements ChunkStore {
   }
 }
 
-const sizeOfFacts = (facts: BlobFacts): number => Buffer.byteLength(formatFacts(facts));
+const sizeOfRecord = (record: BlobFacts | AccessRecord): number => Buffer.byteLength(formatRecord(record));
 
 /** The paths of all files below a folder of `root`. A folder that goes meanwhile, as its last chunk does, is passed over. */
 async function* filesBelow(root: string, folder: string): AsyncGenerator<string, void, undefined> {

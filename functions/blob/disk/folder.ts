@@ -6,8 +6,8 @@ import { LRUCache } from 'lru-cache';
 import { P2PError } from '../../protocol/errors.ts';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
-import { chunkPath, factsPath, keyPath, LAYOUT } from '../path.ts';
-import type { ChunkStore } from '../store.ts';
+import { accessPath, chunkPath, factsPath, keyPath, LAYOUT } from '../path.ts';
+import type { AccessRecord, ChunkStore } from '../store.ts';
 import { FileExtent } from './file-extent.ts';
 import { openSealed, SEAL_BYTES, sealOf } from './seal.ts';
 
@@ -91,16 +91,20 @@ export class FolderStore implements ChunkStore {
     await this.#place(path, [chunk.bytes, seal]);
   }
 
-  async readFacts(addressKey: string): Promise<BlobFacts | undefined> {
-    const path = factsPath(addressKey);
-    const file = await this.#load(path);
-    const facts = file && parseFacts(file.content.toString('utf8'));
-    if (file !== undefined && facts === undefined) await this.unlink(path);
-    return facts;
+  readFacts(addressKey: string): Promise<BlobFacts | undefined> {
+    return this.#readRecord(factsPath(addressKey));
   }
 
   async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
-    await this.#place(factsPath(addressKey), [Buffer.from(formatFacts(facts))]);
+    await this.#place(factsPath(addressKey), [Buffer.from(formatRecord(facts))]);
+  }
+
+  readAccess(key: string): Promise<AccessRecord | undefined> {
+    return this.#readRecord(accessPath(key));
+  }
+
+  async writeAccess(key: string, record: AccessRecord): Promise<void> {
+    await this.#place(accessPath(key), [Buffer.from(formatRecord(record))]);
   }
 
   async remove(key: string): Promise<void> {
@@ -121,6 +125,13 @@ export class FolderStore implements ChunkStore {
     await unlink(file).catch(ignoreMissing);
     // Not empty, or gone already: either is as it should be.
     await rmdir(dirname(file)).catch(() => {});
+  }
+
+  async #readRecord<T extends StoreRecord>(path: string): Promise<T | undefined> {
+    const file = await this.#load(path);
+    const record = file && parseRecord<T>(file.content.toString('utf8'));
+    if (file !== undefined && record === undefined) await this.unlink(path);
+    return record;
   }
 
   /** After a change under a name nothing known of the file before it holds. */
@@ -212,16 +223,18 @@ const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW;
 /** Changes whenever the file under a name is replaced or written to. */
 const identityOf = ({ ino, mtimeMs, size }: Stats): string => `${ino} ${mtimeMs} ${size}`;
 
-/** `<sha-256 of the JSON in hex>\n<JSON>`: facts that a crash tore do not read as others. */
-export function formatFacts(facts: BlobFacts): string {
-  const json = JSON.stringify(facts);
+type StoreRecord = BlobFacts | AccessRecord;
+
+/** `<sha-256 of the JSON in hex>\n<JSON>`: what a crash tore does not read as something else. */
+export function formatRecord(record: StoreRecord): string {
+  const json = JSON.stringify(record);
   return `${createHash('sha256').update(json).digest('hex')}\n${json}`;
 }
 
-function parseFacts(text: string): BlobFacts | undefined {
+function parseRecord<T extends StoreRecord>(text: string): T | undefined {
   const json = text.slice(65);
   const sum = createHash('sha256').update(json).digest('hex');
-  return text.slice(0, 65) === `${sum}\n` ? (JSON.parse(json) as BlobFacts) : undefined;
+  return text.slice(0, 65) === `${sum}\n` ? (JSON.parse(json) as T) : undefined;
 }
 
 const codeOf = (cause: unknown): string | undefined => (cause as NodeJS.ErrnoException | undefined)?.code;
