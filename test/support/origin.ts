@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import type { VirtualBlob } from './blob-of.ts';
 import type { Fault } from './fault.ts';
 import { type BlobOptions, type PlannedReply, planReply, type Served, served } from './origin-reply.ts';
+import { pace } from './pace.ts';
 
 /** One request as the origin saw it, and what became of the answer. */
 export interface Hit {
@@ -220,16 +221,6 @@ function headersOf(planned: PlannedReply, size: number, fault: Fault): Record<st
   return Object.fromEntries(
     Object.entries(headers).filter((header): header is [string, string | string[]] => header[1] !== null),
   );
-}
-
-/** Waits for its turn on a line of this speed. */
-function pace(bitsPerSecond: number | undefined): (bytes: number) => Promise<void> {
-  let freeAtMs = 0;
-  return async (bytes) => {
-    if (bitsPerSecond === undefined) return;
-    freeAtMs = Math.max(freeAtMs, performance.now()) + (bytes * 8_000) / bitsPerSecond;
-    await wait(freeAtMs - performance.now());
-  };
 }
 
 /** False when the other side is gone. */

@@ -16,6 +16,10 @@ export const PROGRAMS = {
   skopeo: { debian: 'skopeo', purpose: 'pulls images as a container engine does' },
   curl: { debian: 'curl', purpose: 'the client of every first try' },
   nginx: { debian: 'nginx', purpose: 'an origin that is not ours' },
+  dockerd: { debian: 'docker.io', purpose: 'pulls images as hosts with Docker do; running it takes root' },
+  containerd: { debian: 'containerd', purpose: 'pulls images as Kubernetes does; running it takes root' },
+  htpasswd: { debian: 'apache2-utils', purpose: 'makes the password file of a registry' },
+  openssl: { debian: 'openssl', purpose: 'makes certificates that are not of our making' },
   minio: { purpose: 'a real S3 server; radosgw takes its place where it is installed' },
   tmpfs: { purpose: 'a file system that gets full; mounting takes root on Linux' },
 } as const satisfies Record<string, RealProgram>;
@@ -46,9 +50,13 @@ export function findMinio(): string | undefined {
   return findExecutable('minio') ?? (isExecutable(built) ? built : undefined);
 }
 
-/** True when the program is there, or something that stands in for it. */
+// They mount, as everything does that unpacks images.
+const ROOTS_ALONE: readonly Program[] = ['dockerd', 'containerd'];
+
+/** True when the program is there and may run, or something that stands in for it. */
 export function have(program: Program): boolean {
   if (program === 'tmpfs') return canMount();
+  if (ROOTS_ALONE.includes(program) && !canMount()) return false;
   if (program === 'minio') return findMinio() !== undefined || haveRadosgw();
   return findExecutable(program) !== undefined;
 }

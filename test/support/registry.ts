@@ -1,8 +1,13 @@
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { get } from './client.ts';
 import { freePort, startDaemon } from './daemon.ts';
 import { tempDir } from './temp-dir.ts';
+import type { TokenIssuer } from './token-issuer.ts';
+
+const run = promisify(execFile);
 
 /** One line of the registry's access log. */
 export interface RegistryHit {
@@ -23,22 +28,24 @@ export interface Registry extends AsyncDisposable {
   blobHits(): RegistryHit[];
 }
 
-/** How a registry differs from the plain one. */
+/** How a registry differs from the plain one, which lets everybody do anything. */
 export interface RegistryOptions {
-  /** YAML put after the configuration: `auth:`, `proxy:`. */
-  readonly extra?: string;
+  /** Asks for one of these users by Basic authentication. */
+  readonly users?: Readonly<Record<string, string>>;
+  /** Asks for a token of this issuer. */
+  readonly tokens?: TokenIssuer;
 }
 
 // Apache's combined format, which docker-registry writes to its standard output.
 const ACCESS_LINE = /"(GET|HEAD|PUT|POST|PATCH|DELETE) (\S+) HTTP\/[\d.]+" (\d+) (\d+)/g;
 
 /** Starts a registry on a free port. */
-export async function startRegistry({ extra = '' }: RegistryOptions = {}): Promise<Registry> {
+export async function startRegistry(options: RegistryOptions = {}): Promise<Registry> {
   const dir = await tempDir();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const file = join(dir.path, 'config.yml');
-  await writeFile(file, configOf(dir.path, port) + extra);
+  await writeFile(file, configOf(dir.path, port) + (await authOf(dir.path, options)));
   // 401 from one that wants credentials is an answer, too.
   const isUp = async () => (await get(`${url}/v2/`)).status > 0;
   const daemon = await startDaemon('docker-registry', ['serve', file], isUp);
@@ -62,6 +69,22 @@ const hitOf = ([, method = '', path = '', status, bytes]: RegExpMatchArray): Reg
   status: Number(status),
   bytes: Number(bytes),
 });
+
+async function authOf(dir: string, { users, tokens }: RegistryOptions): Promise<string> {
+  if (tokens !== undefined) {
+    const { realm, service, issuer, certFile } = tokens;
+    return `auth: ${JSON.stringify({ token: { realm, service, issuer, rootcertbundle: certFile } })}\n`;
+  }
+  if (users === undefined) return '';
+  const path = join(dir, 'htpasswd');
+  const hashes = Object.entries(users).map(async ([name, password]) => {
+    // bcrypt, the only hash that the registry takes.
+    const { stdout } = await run('htpasswd', ['-Bbn', name, password]);
+    return stdout.trim();
+  });
+  await writeFile(path, (await Promise.all(hashes)).join('\n'));
+  return `auth: ${JSON.stringify({ htpasswd: { realm: 'test', path } })}\n`;
+}
 
 const configOf = (dir: string, port: number) => `
 version: 0.1

@@ -1,0 +1,93 @@
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { startDaemon } from './daemon.ts';
+import { findExecutable } from './programs.ts';
+import { tempDir, unmountBelow } from './temp-dir.ts';
+
+const run = promisify(execFile);
+
+const READY_MS = 30_000;
+// Under the 75 s after which dockerd gives up on a layer: a pull that waits those out has failed.
+const PULL_MS = 60_000;
+
+/** How a Docker daemon starts. */
+export interface DockerdOptions {
+  /** URLs that it asks before Docker Hub. */
+  readonly registryMirrors?: readonly string[];
+  /** Added to its environment: `HTTPS_PROXY`, `SSL_CERT_FILE`. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** A Docker daemon with folders and a socket of its own, and a command-line client of it. */
+export interface Dockerd extends AsyncDisposable {
+  readonly pid: number;
+  /** What the daemon has logged so far. */
+  output(): string;
+  /** Pulls as `docker pull` does; gives the image's ID, the digest of its configuration. An abort kills the client. */
+  pull(reference: string, signal?: AbortSignal): Promise<string>;
+  /** Removes an image with its layers. */
+  remove(reference: string): Promise<void>;
+  /** Logs the client in, as `docker login` does: the daemon asks the registry. */
+  login(registry: string, user: string, password: string): Promise<void>;
+}
+
+/** Starts a Docker daemon, which touches no network but by pulling. Root only. */
+export async function startDockerd({
+  registryMirrors = [],
+  env = {},
+}: DockerdOptions = {}): Promise<Dockerd> {
+  const dir = await tempDir();
+  const at = (name: string) => join(dir.path, name);
+  const socket = `unix://${at('d.sock')}`;
+  // Without a file of its own it reads the machine's.
+  await writeFile(at('daemon.json'), JSON.stringify({ 'registry-mirrors': registryMirrors }));
+  await mkdir(at('client'));
+  const folders = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')];
+  const quiet = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--ip-forward=false'];
+  const args = ['--config-file', at('daemon.json'), '-H', socket, ...folders, ...quiet];
+  const clientEnv = {
+    PATH: process.env.PATH,
+    HOME: dir.path,
+    DOCKER_CONFIG: at('client'),
+    DOCKER_HOST: socket,
+  };
+  const docker = async (args: readonly string[], signal?: AbortSignal) => {
+    const abort = signal === undefined ? {} : { signal };
+    const options = { env: clientEnv, timeout: PULL_MS, killSignal: 'SIGKILL' as const, ...abort };
+    return (await run(findExecutable('docker') ?? 'docker', args, options)).stdout.trim();
+  };
+
+  const program = findExecutable('dockerd') ?? 'dockerd';
+  const daemon = await startDaemon(program, args, (output) => output.includes('API listen on'), {
+    env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, HOME: dir.path, ...env },
+    readyMs: READY_MS,
+  }).catch(async (cause) => {
+    await clean();
+    throw cause;
+  });
+
+  async function clean(): Promise<void> {
+    await unmountBelow(dir.path);
+    await dir[Symbol.asyncDispose]();
+  }
+  return {
+    pid: daemon.pid,
+    output: daemon.output,
+    async pull(reference, signal) {
+      await docker(['pull', '--quiet', reference], signal);
+      return docker(['image', 'inspect', '--format', '{{.Id}}', reference]);
+    },
+    async remove(reference) {
+      await docker(['image', 'rm', '--force', reference]);
+    },
+    async login(registry, user, password) {
+      await docker(['login', '--username', user, '--password', password, registry]);
+    },
+    async [Symbol.asyncDispose]() {
+      await daemon.stop();
+      await clean();
+    },
+  };
+}
