@@ -43,6 +43,7 @@ async function open(): Promise<Instance> {
     metrics: new Metrics(),
     readiness,
     self: env.DADIP2P_SELF ?? `http://${env.AWS_LAMBDA_FUNCTION_NAME ?? 'function'}`,
+    nodeCa: env.NODE_EXTRA_CA_CERTS,
     maxReplyBytes: MAX_REPLY_BYTES,
   });
   const listener = root.app.callback();

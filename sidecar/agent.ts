@@ -13,6 +13,7 @@ import { OriginAccess } from '../functions/service/origin-access.ts';
 import { createP2PApp } from '../functions/service/p2p-app.ts';
 import type { Readiness } from '../functions/service/readiness.ts';
 import { BlobServer } from '../functions/service/serve-blob.ts';
+import { loadTrust } from '../functions/service/trust.ts';
 import { type ConnectParts, openTunnel } from './entry/connect.ts';
 import { createForwardApp } from './entry/forward.ts';
 import { Gate } from './entry/gate.ts';
@@ -32,6 +33,8 @@ export interface AgentParts {
   readonly readiness: Readiness;
   /** This node's address, as others reach it. */
   readonly self: string;
+  /** NODE_EXTRA_CA_CERTS. */
+  readonly nodeCa: string | undefined;
 }
 
 /** An agent: its two Koa apps over one reader, and the tunnel for CONNECT. */
@@ -46,15 +49,21 @@ export interface Agent {
 
 /** Puts an agent together. Nothing listens yet. A disk that cannot be used only turns the disk cache off. */
 export async function openAgent(settings: Settings, parts: AgentParts): Promise<Agent> {
-  const { P2PConfig, ProxyConfig, Timeouts, Origins, OriginFallback } = settings;
+  const { P2PConfig, ProxyConfig, Timeouts, Origins, OriginFallback, ExtraCA } = settings;
   const { CacheConfig, PrefetchConfig } = P2PConfig;
   const { log, metrics, self } = parts;
   const access = new OriginAccess(Origins);
+  const trust = loadTrust(ExtraCA, parts.nodeCa);
   const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
   // A root needs its own time for the origin, and for asking it again.
   const rootLimits = { ...limits, firstByteMs: 2 * limits.firstByteMs, idleMs: 2 * limits.idleMs };
-  const originHttp = new HttpClient({ ...limits, connections: ORIGIN_CONNECTIONS, lookup: access.lookup });
-  const rootHttp = new HttpClient({ ...rootLimits, connections: ROOT_CONNECTIONS });
+  const originHttp = new HttpClient({
+    ...limits,
+    connections: ORIGIN_CONNECTIONS,
+    lookup: access.lookup,
+    trust,
+  });
+  const rootHttp = new HttpClient({ ...rootLimits, connections: ROOT_CONNECTIONS, trust });
   // What passes through is the client's to time out.
   const passHttp = new HttpClient({
     connectMs: limits.connectMs,
@@ -62,6 +71,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     idleMs: 0,
     connections: PASS_CONNECTIONS,
     lookup: access.lookup,
+    trust,
   });
   const roots = new RootsUpstream({
     roots: P2PConfig.RootList.map(rootUrl),

@@ -15,15 +15,22 @@ import type { WorkerNode } from './run-worker.ts';
 const KEEP_ALIVE_MS = 75_000;
 const DRAIN_CHECK_MS = 50;
 
+/** What the process brings. */
+interface WorldParts {
+  readonly log: Logger;
+  /** NODE_EXTRA_CA_CERTS. */
+  readonly nodeCa: string | undefined;
+}
+
 /**
  * A node as its settings say, root or agent, behind servers that do not listen yet.
  *
  * @throws P2PError CONFIG_INVALID when it cannot be run as configured.
  */
-export async function createNode(settings: Settings, { log }: { readonly log: Logger }): Promise<WorkerNode> {
+export async function createNode(settings: Settings, { log, nodeCa }: WorldParts): Promise<WorkerNode> {
   const metrics = new Metrics();
   const readiness = new Readiness();
-  const parts = { log, metrics, readiness, self: await nodeAddress(settings.P2PConfig) };
+  const parts = { log, metrics, readiness, self: await nodeAddress(settings.P2PConfig), nodeCa };
   const admin = serverOf(createAdminApp(readiness, metrics, log).callback());
   const { handlers, close } =
     settings.P2PConfig.RunMode === 'root'

@@ -14,6 +14,7 @@ import { OriginAccess } from '../service/origin-access.ts';
 import { createP2PApp } from '../service/p2p-app.ts';
 import type { Readiness } from '../service/readiness.ts';
 import { BlobServer } from '../service/serve-blob.ts';
+import { loadTrust } from '../service/trust.ts';
 
 // One origin should not be drowned by one root; its own clients would hardly open more.
 const ORIGIN_CONNECTIONS = 64;
@@ -26,6 +27,8 @@ export interface RootParts {
   readonly readiness: Readiness;
   /** This node's address, as others reach it. */
   readonly self: string;
+  /** NODE_EXTRA_CA_CERTS. */
+  readonly nodeCa: string | undefined;
   /** Largest reply body where a platform limits it, bytes. */
   readonly maxReplyBytes?: number;
 }
@@ -40,16 +43,17 @@ export interface Root {
 /**
  * Puts a root together. Nothing listens yet.
  *
- * @throws P2PError CONFIG_INVALID when S3 or the folder cannot be used.
+ * @throws P2PError CONFIG_INVALID when S3, the folder or the file of ExtraCA cannot be used.
  */
 export async function openRoot(settings: Settings, parts: RootParts): Promise<Root> {
-  const { P2PConfig, Timeouts, Origins } = settings;
+  const { P2PConfig, Timeouts, Origins, ExtraCA } = settings;
   const { CacheConfig, PrefetchConfig } = P2PConfig;
   const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
   const access = new OriginAccess(Origins);
-  const http = new HttpClient({ ...limits, connections: ORIGIN_CONNECTIONS, lookup: access.lookup });
+  const trust = loadTrust(ExtraCA, parts.nodeCa);
+  const http = new HttpClient({ ...limits, connections: ORIGIN_CONNECTIONS, lookup: access.lookup, trust });
   const upstream = new OriginUpstream({ http, access, random: Math.random });
-  const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS });
+  const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS, trust });
   const durable = await openStore(settings, s3Http);
   // What was fetched ahead of a reader is still at hand when it gets there.
   const store = new TieredStore(new MemoryStore({ maxBytes: CacheConfig.MemCacheSize }), durable);

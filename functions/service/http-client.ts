@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { SecureContext } from 'node:tls';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Reply, ReplyBody } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
@@ -8,6 +9,7 @@ import { type ErrorCode, type HeaderLines, P2PError } from '../protocol/errors.t
 import { headerValue } from '../protocol/headers.ts';
 import type { HttpRequest } from './http-request.ts';
 import { RangeClient } from './range-client.ts';
+import { tlsFault } from './trust.ts';
 
 // Of a body that nobody wants this much is read, for so long, to keep the connection for the next request.
 const DRAIN_BYTES = 64 * 1024;
@@ -26,6 +28,8 @@ export interface HttpLimits {
 export interface HttpClientOptions extends HttpLimits {
   /** Resolves the host name of an origin in place of the system's DNS; may refuse it by a P2PError. */
   readonly lookup?: (origin: URL) => LookupFunction;
+  /** Whom certificates are checked against; default: whom Node trusts. They are always checked. */
+  readonly trust?: SecureContext | undefined;
   /** Most connections to one origin; requests beyond wait in line. */
   readonly connections: number;
 }
@@ -41,7 +45,7 @@ export class HttpClient {
   readonly #ranges: RangeClient;
 
   constructor(options: HttpClientOptions) {
-    const { lookup, connections, ...limits } = options;
+    const { lookup, trust, connections, ...limits } = options;
     this.limits = limits;
     this.#ranges = new RangeClient(options);
     this.#agent = new Agent({
@@ -58,6 +62,9 @@ export class HttpClient {
           connect: {
             timeout: limits.connectMs,
             ...(lookup === undefined ? {} : { lookup: lookup(new URL(origin)) }),
+            ...(trust === undefined ? {} : { secureContext: trust }),
+            // Said here so that NODE_TLS_REJECT_UNAUTHORIZED cannot say otherwise.
+            rejectUnauthorized: true,
           },
         }),
     });
@@ -292,6 +299,8 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
     if (name === 'UND_ERR_CONNECT_TIMEOUT') return ['UPSTREAM_TIMEOUT', `no connection in ${connectMs} ms`];
     if (name === 'UND_ERR_HEADERS_TIMEOUT') return ['UPSTREAM_TIMEOUT', `no reply in ${firstByteMs} ms`];
     if (name === 'UND_ERR_BODY_TIMEOUT') return ['UPSTREAM_TIMEOUT', `nothing came for ${idleMs} ms`];
+    const fault = tlsFault(name);
+    if (fault !== undefined) return ['UPSTREAM_UNREACHABLE', fault];
     return this.#hasHead
       ? ['UPSTREAM_TRUNCATED', `the transfer broke (${name})`]
       : ['UPSTREAM_UNREACHABLE', `no answer (${name})`];

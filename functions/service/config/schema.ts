@@ -234,6 +234,12 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
     default: ['preset:registries'],
   },
   OriginFallback: flag('Whether an agent reads the origin itself when no root can serve.', true),
+  ExtraCA: {
+    type: 'string',
+    description:
+      'PEM file of authorities that are trusted beside those that Node trusts (its own and those of NODE_EXTRA_CA_CERTS) when an origin, a root or S3 is spoken to over TLS; empty: none. Their certificates are always checked: there is no setting to turn that off.',
+    default: '',
+  },
   S3: s3,
   Admin: object<Settings['Admin']>('The admin port: metrics and the API.', {
     Host: {

@@ -44,6 +44,8 @@ export interface Settings {
   /** Origins that may be read: `scheme://host[:port]`, a host, `*.suffix`, or a preset. */
   readonly Origins: readonly string[];
   readonly OriginFallback: boolean;
+  /** File of authorities' certificates that are trusted beside Node's own; empty: none. */
+  readonly ExtraCA: string;
   /** Absent: a root keeps its chunks in the folder FileCachePath. */
   readonly S3?: {
     readonly Endpoint: string;
