@@ -21,7 +21,7 @@ const MAX_HOPS = 8;
  * What of a client's request may reach the origin when its reply is passed through as it is; everything else is
  * between the client and us. Cookies are not among them.
  */
-export const FORWARDED_HEADERS: readonly string[] = [
+const FORWARDED: ReadonlySet<string> = new Set([
   'accept',
   'accept-encoding',
   'authorization',
@@ -33,7 +33,18 @@ export const FORWARDED_HEADERS: readonly string[] = [
   'if-unmodified-since',
   'range',
   'user-agent',
-];
+]);
+
+/** Those of a client's headers that may reach the origin. Names must be lower-case. */
+export function forwardedHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): HeaderLines {
+  const kept: HeaderLines = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && FORWARDED.has(name)) kept[name] = value;
+  }
+  return kept;
+}
 
 // RFC 9110 §7.6.1 and the connection headers older clients still send.
 const HOP_BY_HOP = new Set([

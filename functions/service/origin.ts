@@ -1,7 +1,7 @@
 import type { Reply, Source, Upstream, UpstreamQuery } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
-import { type HeaderLines, P2PError } from '../protocol/errors.ts';
-import { FORWARDED_HEADERS, headerValue } from '../protocol/headers.ts';
+import { P2PError } from '../protocol/errors.ts';
+import { forwardedHeaders, headerValue } from '../protocol/headers.ts';
 import type { HttpClient } from './http-client.ts';
 import type { OriginAccess } from './origin-access.ts';
 
@@ -12,8 +12,6 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 // Pauses before asking the same origin again: one for a hiccup, one for a restart. Random, so that many roots
 // that failed together do not come back together.
 const RETRY_PAUSES_MS = [0, 100, 500];
-
-const FORWARDED: ReadonlySet<string> = new Set(FORWARDED_HEADERS);
 
 /** What reading an origin takes. */
 export interface OriginParts {
@@ -53,7 +51,7 @@ export class OriginUpstream implements Upstream {
   ): Promise<Reply> {
     let url = new URL(address.url);
     this.#parts.access.checkListed(url);
-    let sent = forwardable(headers);
+    let sent = forwardedHeaders(headers);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
       const reply = await this.#parts.http.request({ url: url.href, method, headers: sent, bulk }, signal);
       const location = headerValue(reply.headers, 'location');
@@ -72,10 +70,6 @@ export class OriginUpstream implements Upstream {
     }
     throw new P2PError('UPSTREAM_FAILED', `the origin redirects more than ${MAX_REDIRECTS} times`);
   }
-}
-
-function forwardable(headers: HeaderLines): HeaderLines {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => FORWARDED.has(name)));
 }
 
 /** An origin is no node of ours: what it says in our headers, and of digests it made up, is not believed. */

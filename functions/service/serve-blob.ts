@@ -11,8 +11,8 @@ import {
   AGENT_HEADER,
   BLOB_HEADER,
   capChain,
-  FORWARDED_HEADERS,
   formatBlobLine,
+  forwardedHeaders,
   headerValue,
   PROXY_NAME,
   SOURCE_HEADER,
@@ -172,7 +172,7 @@ export class BlobServer {
   async #relay({ request, response, address, chain }: BlobRequest, outlet: Outlet): Promise<void> {
     const headers = {
       // What is fetched to be shared is asked for in our own name; this is for the one client alone.
-      ...pick(request.headers, FORWARDED_HEADERS),
+      ...forwardedHeaders(request.headers),
       ...(chain === undefined ? {} : { [AGENT_HEADER]: chain }),
     };
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
@@ -224,12 +224,3 @@ function head({ response }: BlobRequest, status: number, headers: HeaderLines): 
 
 const coversChunk = ({ start, end }: Span, { chunkBytes, size }: BlobFacts): boolean =>
   start % chunkBytes === 0 && end === Math.min(size, start + chunkBytes);
-
-function pick(headers: IncomingMessage['headers'], names: readonly string[]): HeaderLines {
-  const picked: HeaderLines = {};
-  for (const name of names) {
-    const value = headers[name];
-    if (value !== undefined) picked[name] = value;
-  }
-  return picked;
-}
