@@ -4,10 +4,11 @@ import type { Context, Middleware, Next } from 'koa';
 import { P2PError } from '../protocol/errors.ts';
 import { ERROR_HEADER } from '../protocol/headers.ts';
 import type { Logger } from './log.ts';
+import { formatRegistryError, isRegistryTarget } from './registry-error.ts';
 
 /**
  * Answers what is thrown below it: ours by its own status, headers and body, anything else as a 500 that says
- * nothing. Once the head is sent there is no error reply any more: the connection is reset, so that what the
+ * nothing; on the paths of a registry's API in the shape of its errors. Once the head is sent there is no error reply any more: the connection is reset, so that what the
  * client has is visibly short.
  */
 export function respondError(log: Logger): Middleware {
@@ -36,14 +37,19 @@ function breakOff(response: ServerResponse, error: P2PError): void {
   response.destroy(error);
 }
 
-function answer({ res, method }: Context, error: P2PError): void {
-  const body =
-    error.body ?? Buffer.from(`${error.code}: ${error.expose ? error.message : 'internal error'}\n`);
-  const type = error.body === undefined ? { 'content-type': 'text/plain; charset=utf-8' } : {};
+function answer({ req, res, method }: Context, error: P2PError): void {
+  const { type, body } = explain(error, isRegistryTarget(req.url ?? ''));
   // What the origin refused is the origin's answer: it does not carry a code of ours.
   const ours = error.code === 'UPSTREAM_REFUSED' ? {} : { [ERROR_HEADER]: error.code };
   res.writeHead(error.status, { ...type, ...error.headers, ...ours, 'content-length': body.length });
   res.end(method === 'HEAD' ? undefined : body);
+}
+
+function explain(error: P2PError, isRegistry: boolean) {
+  if (error.body !== undefined) return { type: {}, body: error.body };
+  if (isRegistry) return { type: { 'content-type': 'application/json' }, body: formatRegistryError(error) };
+  const text = `${error.code}: ${error.expose ? error.message : 'internal error'}\n`;
+  return { type: { 'content-type': 'text/plain; charset=utf-8' }, body: Buffer.from(text) };
 }
 
 function report(log: Logger, ctx: Context, error: P2PError, thrown: unknown): void {

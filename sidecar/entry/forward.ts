@@ -7,18 +7,24 @@ import { healthRoutes } from '../../functions/service/health.ts';
 import type { Logger } from '../../functions/service/log.ts';
 import type { Metrics } from '../../functions/service/metrics.ts';
 import type { Readiness } from '../../functions/service/readiness.ts';
+import { isRegistryTarget } from '../../functions/service/registry-error.ts';
 import type { Gate } from './gate.ts';
+import type { Mirror } from './mirror.ts';
 
 /** What the proxy port is made of. */
 export interface ForwardParts {
   readonly gate: Gate;
+  readonly mirror: Pick<Mirror, 'handle'>;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
 
-/** The proxy port: absolute-form requests (RFC 9112 §3.2.2), accelerated, passed on or denied by rule. */
-export function createForwardApp({ gate, readiness, metrics, log }: ForwardParts): Koa {
+/**
+ * The proxy port: absolute-form requests (RFC 9112 §3.2.2), accelerated, passed on or denied by rule; those for `/v2/`
+ * alone, as to a registry, by the mirror.
+ */
+export function createForwardApp({ gate, mirror, readiness, metrics, log }: ForwardParts): Koa {
   const app = createApp(log);
   const health = healthRoutes(readiness);
   app.use(countReplies(metrics, 'proxy'));
@@ -27,6 +33,11 @@ export function createForwardApp({ gate, readiness, metrics, log }: ForwardParts
     if (target.startsWith('/')) return next();
     ctx.respond = false;
     return gate.handle(ctx.req, ctx.res, target);
+  });
+  app.use(function mirrorRegistry(ctx: Context, next: Next) {
+    if (!isRegistryTarget(ctx.req.url ?? '/')) return next();
+    ctx.respond = false;
+    return mirror.handle(ctx.req, ctx.res);
   });
   app.use(health.routes());
   app.use(function explain(ctx: Context) {

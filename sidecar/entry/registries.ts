@@ -1,0 +1,59 @@
+import { P2PError } from '../../functions/protocol/errors.ts';
+import type { Settings } from '../../functions/service/config/settings.ts';
+import type { OriginAccess } from '../../functions/service/origin-access.ts';
+
+/** A registry that a request is for. */
+export interface Registry {
+  /** `scheme://host[:port]` */
+  readonly origin: string;
+  /** What the client called it by `ns`, to be repeated to it. */
+  readonly namespace: string | undefined;
+}
+
+const NAMESPACE = /^(?=.{1,261}$)(?:[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
+
+// Docker Hub goes by a name that no registry answers under (docker, distribution/reference).
+const HUB_NAMES: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io']);
+const HUB = 'registry-1.docker.io';
+
+/**
+ * The registries that can be asked for: by name (`ns`, OCI distribution-spec, "Registry Proxying"), or the default. A
+ * name is looked up, never dialled: what is not in `Mirror.Registries` must be on the list of origins.
+ */
+export class Registries {
+  readonly #byName: ReadonlyMap<string, string>;
+  readonly #default: string;
+  readonly #access: OriginAccess;
+
+  constructor({ Default, Registries }: Settings['Mirror'], access: OriginAccess) {
+    this.#byName = new Map(
+      Object.entries(Registries).map(([name, url]) => [name.toLowerCase(), new URL(url).origin]),
+    );
+    this.#default = new URL(Default).origin;
+    this.#access = access;
+  }
+
+  /**
+   * The registry that a query asks for.
+   *
+   * @throws P2PError ADDRESS_INVALID for a malformed name, or two; ORIGIN_NOT_ALLOWED for one that is not listed.
+   */
+  find(query: URLSearchParams): Registry {
+    const names = query.getAll('ns');
+    const [namespace] = names;
+    if (namespace === undefined) return { origin: this.#listed(this.#default), namespace };
+    if (names.length > 1 || !NAMESPACE.test(namespace)) {
+      throw new P2PError('ADDRESS_INVALID', 'ns must be one host[:port]');
+    }
+    const name = namespace.toLowerCase();
+    const known = this.#byName.get(name);
+    return { origin: this.#listed(known ?? `https://${HUB_NAMES.has(name) ? HUB : name}`), namespace };
+  }
+
+  #listed(origin: string): string {
+    if (!URL.canParse(origin)) throw new P2PError('ADDRESS_INVALID', 'ns must be one host[:port]');
+    const url = new URL(origin);
+    this.#access.checkListed(url);
+    return url.origin;
+  }
+}
