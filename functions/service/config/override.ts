@@ -68,6 +68,7 @@ function schemaAt(path: SettingPath): SettingSchema | undefined {
 
 function partOf(schema: SettingSchema | undefined, key: string): SettingSchema | undefined {
   if (schema?.type === 'array' && /^\d+$/.test(key)) return schema.items;
+  if (schema?.type === 'map') return schema.values;
   return schema?.type === 'object' && Object.hasOwn(schema.properties, key)
     ? schema.properties[key]
     : undefined;
