@@ -9,9 +9,10 @@ import { parseArguments } from './cli/arguments.ts';
 import type { World } from './cli/command.ts';
 import { COMMON_FLAGS, formatCommandHelp, formatHelp } from './cli/help.ts';
 import { RUN } from './cli/run.ts';
+import { SETUP, UNINSTALL } from './cli/setup.ts';
 import { START } from './cli/start.ts';
 
-const COMMANDS = [RUN, START];
+const COMMANDS = [RUN, START, SETUP, UNINSTALL];
 
 const world: World = {
   env: process.env,

@@ -5,11 +5,12 @@ import { createLog } from '../../functions/service/log.ts';
 import { superviseNode } from '../supervisor.ts';
 import type { Arguments, Flag } from './arguments.ts';
 import type { Command, World } from './command.ts';
+import { CONFIG_FLAG } from './node-settings.ts';
 import { stopOnSignals } from './stop-on-signals.ts';
 
 /** The flags of DadiP2P. */
 const RUN_FLAGS: readonly Flag[] = [
-  { name: 'cfgFile', short: 'c', value: 'FILE', help: 'the configuration' },
+  CONFIG_FLAG,
   { name: 'generate-cert', help: 'accepted as DadiP2P does; without effect until HTTPS is intercepted' },
   { name: 'log-level', short: 'l', value: 'LEVEL', help: 'trace, debug, info, warn, error or panic' },
   { name: 'proxy-port', value: 'PORT', help: 'port of the HTTP proxy' },

@@ -1,0 +1,31 @@
+import type { Change, Changes } from './changes.ts';
+import type { HostFiles } from './host-files.ts';
+import { MANIFEST, type Manifest, type Runtime, writeManifest } from './manifest.ts';
+
+/**
+ * Does what was planned for a runtime. What is to be remembered is written first: when this ends half-way,
+ * `uninstall` finds each file either as it was or as it was to be.
+ */
+export function applySetup(runtime: Runtime, planned: Changes, files: HostFiles, earlier: Manifest): void {
+  const runtimes = { ...earlier.runtimes, [runtime]: planned.remembered };
+  let folders = earlier.folders;
+  folders = [...folders, ...writeManifest({ runtimes, folders }, files)];
+  for (const change of planned.changes) folders = [...folders, ...act(change, files)];
+  writeManifest({ runtimes, folders }, files);
+}
+
+/** Takes back what was planned, then the folders that were made for it and are empty now. */
+export function applyUndo(runtime: Runtime, planned: Changes, files: HostFiles, earlier: Manifest): void {
+  for (const change of planned.changes) act(change, files);
+  const { [runtime]: _, ...runtimes } = earlier.runtimes;
+  const isLast = Object.keys(runtimes).length === 0;
+  if (isLast) files.remove(MANIFEST);
+  const folders = earlier.folders.toReversed().filter((folder) => !files.removeFolder(folder));
+  if (!isLast) writeManifest({ runtimes, folders: folders.reverse() }, files);
+}
+
+function act({ path, to }: Change, files: HostFiles): readonly string[] {
+  if (to !== undefined) return files.write(path, to);
+  files.remove(path);
+  return [];
+}
