@@ -34,6 +34,8 @@ export interface Front extends AsyncDisposable {
   blobHits(): Hit[];
   /** In order; the first that fits a request is done to it. */
   faults: readonly FrontFault[];
+  /** The server behind, from the next request on. */
+  upstream: string;
   /** Limit over all replies from now on; `undefined`: none. */
   bitsPerSecond: number | undefined;
   /** Forgets the hits. */
@@ -66,6 +68,7 @@ export async function startFront(upstream: string, options: FrontOptions = {}): 
     hits: [],
     blobHits: () => front.hits.filter(({ url }) => url.includes('/blobs/')),
     faults: [],
+    upstream,
     get bitsPerSecond() {
       return bitsPerSecond;
     },
@@ -122,7 +125,7 @@ export async function startFront(upstream: string, options: FrontOptions = {}): 
   }
 
   function forward(asked: IncomingMessage, reply: ServerResponse): Promise<IncomingMessage> {
-    const { hostname, port } = new URL(upstream);
+    const { hostname, port } = new URL(front.upstream);
     const { method, url: path, headers } = asked;
     return new Promise((resolve, reject) => {
       const sent = request({ host: hostname, port, method, path, headers, agent: false });

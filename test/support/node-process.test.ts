@@ -5,8 +5,10 @@ import { get } from './client.ts';
 import { isRunning } from './daemon.ts';
 import { startNode } from './node-process.ts';
 import { startOrigin } from './origin.ts';
+import { need } from './programs.ts';
 
-const test = suite('support/node-process');
+const NAME = 'support/node-process';
+const test = suite(NAME);
 
 test('runs a node until it is disposed of, worker included', async () => {
   await using origin = await startOrigin();
@@ -41,6 +43,22 @@ test('says what a node printed that does not start', async () => {
     (error: Error) => error,
   );
   assert.match(String(error?.message), 'P2PConfig.Port');
+});
+
+need(
+  test,
+  NAME,
+  'tmpfs',
+)('a node knows the names that it is given, and nobody else does', async () => {
+  await using origin = await startOrigin();
+  const bytes = blobOf(1000, 'hosts');
+  origin.put('/b', bytes);
+  const named = `http://registry.test:${origin.port}`;
+  const settings = { Origins: [named] };
+  await using node = await startNode({ settings, hosts: { 'registry.test': '127.0.0.1' } });
+  assert.is((await get(`${node.url}/dadip2p/${named}/b`)).digest, sha256(bytes));
+  await using other = await startNode({ settings });
+  assert.is((await get(`${other.url}/dadip2p/${named}/b`)).status, 502);
 });
 
 test.run();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Settings } from '../../functions/service/config/settings.ts';
 import { endProcess } from './daemon.ts';
+import { type Hosts, withHosts } from './own-hosts.ts';
 import { tempDir } from './temp-dir.ts';
 import { until } from './until.ts';
 
@@ -21,6 +22,8 @@ export interface NodeOptions {
   /** Laid over a node on free ports of 127.0.0.1 with a cache folder of its own. */
   readonly settings?: Configured<Settings>;
   readonly env?: Readonly<Record<string, string>>;
+  /** Names that it knows beside those of DNS; takes root. */
+  readonly hosts?: Hosts;
   /** After `-c FILE`. */
   readonly args?: readonly string[];
   /** Default: 30 s. */
@@ -80,6 +83,7 @@ export function programCommand(): [command: string, args: string[]] {
 export async function startNode({
   settings = {},
   env = {},
+  hosts,
   args = [],
   readyMs = READY_MS,
 }: NodeOptions = {}): Promise<NodeProcess> {
@@ -90,8 +94,10 @@ export async function startNode({
   // JSON is YAML.
   await writeFile(file, JSON.stringify(whole, null, 2));
 
-  const [command, programArgs] = programCommand();
-  const child = spawn(command, [...programArgs, '-c', file, ...args], {
+  const [program, programArgs] = programCommand();
+  const plain = [program, [...programArgs, '-c', file, ...args]] as const;
+  const [command, commandArgs] = hosts === undefined ? plain : await withHosts(dir.path, hosts, plain);
+  const child = spawn(command, commandArgs, {
     cwd: REPOSITORY,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

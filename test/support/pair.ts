@@ -2,6 +2,7 @@ import type { Settings } from '../../functions/service/config/settings.ts';
 import { get } from './client.ts';
 import { freePort } from './daemon.ts';
 import { type Configured, type NodeProcess, startNode } from './node-process.ts';
+import type { Hosts } from './own-hosts.ts';
 import { until } from './until.ts';
 
 /** What the nodes of a network of ours are started with. */
@@ -10,6 +11,8 @@ export interface PairOptions {
   readonly origins: readonly string[];
   /** Default: 64 KiB, so that small blobs have many chunks. */
   readonly chunkSize?: string;
+  /** Names that all nodes know beside those of DNS; takes root. */
+  readonly hosts?: Hosts;
   /** Laid over the root's settings. */
   readonly root?: Configured<Settings>;
   /** Laid over each agent's settings. */
@@ -51,8 +54,14 @@ export async function startPair(options: PairOptions, agentCount = 1): Promise<P
 }
 
 /** Starts a root. */
-export const startRoot = ({ origins, chunkSize = '64KiB', root = {} }: PairOptions): Promise<NodeProcess> =>
+export const startRoot = ({
+  origins,
+  chunkSize = '64KiB',
+  hosts,
+  root = {},
+}: PairOptions): Promise<NodeProcess> =>
   startNode({
+    ...(hosts && { hosts }),
     settings: {
       Origins: origins,
       ...root,
@@ -66,10 +75,11 @@ export const startRoot = ({ origins, chunkSize = '64KiB', root = {} }: PairOptio
 
 /** Starts an agent of these roots. */
 export const startAgent = (
-  { origins, chunkSize = '64KiB', agent = {} }: PairOptions,
+  { origins, chunkSize = '64KiB', hosts, agent = {} }: PairOptions,
   roots: readonly string[],
 ): Promise<NodeProcess> =>
   startNode({
+    ...(hosts && { hosts }),
     settings: {
       Origins: origins,
       ...agent,
