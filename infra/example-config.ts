@@ -3,6 +3,7 @@ import { argv } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
 import { SETTINGS_SCHEMA, type SettingSchema } from '../functions/service/config/schema.ts';
+import { RULE_PRESETS } from '../functions/service/rule-presets.ts';
 
 const HEAD = `# Every setting of dadip2p with its default; a file needs only those that differ.
 # A DadiP2P file works as it is. Each setting can also come from the environment, levels separated by
@@ -15,7 +16,7 @@ const COMMENT_COLUMNS = 100;
 
 /** The annotated example file, made of the schema's descriptions and defaults. */
 export function formatExample(): string {
-  return `${HEAD}${formatSection(SETTINGS_SCHEMA, '')}`;
+  return `${HEAD}${formatSection(SETTINGS_SCHEMA, '')}${PRESETS_HEAD}${formatPresets()}`;
 }
 
 function formatSection(schema: SettingSchema, indent: string): string {
@@ -36,7 +37,36 @@ function formatSetting(key: string, schema: SettingSchema, indent: string): stri
   }
   const value = 'default' in schema ? schema.default : '';
   const text = stringify({ [key]: value }, { lineWidth: 0 });
-  return `${gap}${lines}${text.replace(/^(?=.)/gm, indent)}`;
+  return `${gap}${lines}${formatParts(schema, indent)}${text.replace(/^(?=.)/gm, indent)}`;
+}
+
+/** What the entries of a list are made of, as comments. */
+function formatParts(schema: SettingSchema, indent: string): string {
+  if (schema.type !== 'array' || schema.items.type !== 'object') return '';
+  return Object.entries(schema.items.properties)
+    .flatMap(([key, part]) => {
+      const text = `${key}: ${part.description ?? ''}${limitsOf(part)}`;
+      return wrap(text, COMMENT_COLUMNS - indent.length - 2).map((line, at) =>
+        at === 0 ? line : `  ${line}`,
+      );
+    })
+    .map((line) => `${indent}#   ${line}\n`)
+    .join('');
+}
+
+const PRESETS_HEAD = `
+# What the presets of ProxyConfig.Rules stand for:
+`;
+
+/** Every preset, written out as the rules it stands for. */
+function formatPresets(): string {
+  return [...RULE_PRESETS]
+    .flatMap(([name, { about, rules }]) => {
+      const entries = stringify(rules, { lineWidth: 0 }).trimEnd().split('\n');
+      return ['', ...wrap(`${name}: ${about}`, COMMENT_COLUMNS), ...entries.map((line) => `  ${line}`)];
+    })
+    .map((line) => `${`# ${line}`.trimEnd()}\n`)
+    .join('');
 }
 
 function limitsOf(schema: SettingSchema): string {

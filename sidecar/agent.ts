@@ -1,9 +1,11 @@
 import type Koa from 'koa';
+import { Catalog } from '../functions/blob/catalog.ts';
 import { DiskStore } from '../functions/blob/disk/disk.ts';
 import { MemoryStore } from '../functions/blob/memory.ts';
 import { BlobReader } from '../functions/blob/reader.ts';
 import type { ChunkStore } from '../functions/blob/store.ts';
 import { TieredStore } from '../functions/blob/tiered.ts';
+import { accessPolicy } from '../functions/service/access-policy.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
 import { HttpClient } from '../functions/service/http-client.ts';
 import type { Logger } from '../functions/service/log.ts';
@@ -12,12 +14,15 @@ import { OriginUpstream } from '../functions/service/origin.ts';
 import { OriginAccess } from '../functions/service/origin-access.ts';
 import { createP2PApp } from '../functions/service/p2p-app.ts';
 import type { Readiness } from '../functions/service/readiness.ts';
+import { Rules } from '../functions/service/rules.ts';
 import { BlobServer } from '../functions/service/serve-blob.ts';
 import { loadTrust } from '../functions/service/trust.ts';
 import { type ConnectParts, openTunnel } from './entry/connect.ts';
 import { createForwardApp } from './entry/forward.ts';
 import { Gate } from './entry/gate.ts';
-import { Rules } from './rules.ts';
+import { Mirror } from './entry/mirror.ts';
+import { Registries } from './entry/registries.ts';
+import { Tags } from './entry/tags.ts';
 import { FallbackUpstream } from './upstream/fallback.ts';
 import { RootsUpstream } from './upstream/roots.ts';
 
@@ -83,24 +88,40 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   const origin = new OriginUpstream({ http: originHttp, access, random: Math.random });
   const upstream = new FallbackUpstream(OriginFallback ? [roots, origin] : [roots]);
   const store = await openCache(CacheConfig, parts);
+  const events = metrics.readerEvents(log);
   const reader = new BlobReader({
     store,
     upstream,
+    access: accessPolicy(settings, log),
     chunkBytes: CacheConfig.ChunkSize,
     lookAhead: PrefetchConfig.PrefetchEnable
       ? { perRead: 4, total: PrefetchConfig.PrefetchThread }
       : { perRead: 0, total: 0 },
-    events: metrics.readerEvents(log),
+    events,
     now: Date.now,
   });
   metrics.watchFlights(() => reader.flights);
   const blobs = new BlobServer({ reader, upstream, self, metrics, now: Date.now });
   const rules = new Rules(ProxyConfig.Rules);
+  const mirror = new Mirror({
+    registries: new Registries(settings.Mirror, access),
+    blobs,
+    tags: new Tags({
+      upstream,
+      catalog: new Catalog(store, events),
+      maxStaleMs: settings.Tags.MaxStale,
+      log,
+      now: Date.now,
+    }),
+    upstream,
+    rules,
+    self,
+  });
   const gate = new Gate({ blobs, rules, passing: { http: passHttp, access, reader }, self });
   const tunnels: ConnectParts = { access, rules, connectMs: limits.connectMs, log };
   return {
-    p2p: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, ...parts }),
-    proxy: createForwardApp({ gate, ...parts }),
+    p2p: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules, ...parts }),
+    proxy: createForwardApp({ gate, mirror, ...parts }),
     tunnel: (request, client, head) => openTunnel(tunnels, request, client, head),
     async close() {
       await reader.close();

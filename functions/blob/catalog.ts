@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { MiB } from './chunk.ts';
 import type { ReaderEvents } from './events.ts';
-import { type BlobFacts, factsBytes } from './facts.ts';
+import { type BlobFacts, EXPIRED_MS, factsBytes } from './facts.ts';
 import type { ChunkStore } from './store.ts';
 
 // Facts are small, but a sealed blob's list of digests is not: so they are bounded by bytes, not by count.
@@ -72,7 +72,7 @@ export class Catalog {
   /** Makes facts stale, here and in the store, so that the next reader has them confirmed. */
   async expire(addressKey: string): Promise<void> {
     const known = await this.find(addressKey);
-    if (known !== undefined) await this.remember(addressKey, { ...known, freshUntilMs: 0 });
+    if (known !== undefined) await this.remember(addressKey, { ...known, freshUntilMs: EXPIRED_MS });
   }
 
   markUncacheable(addressKey: string): void {

@@ -74,7 +74,10 @@ export function parseAddress(url: string): Address {
     );
   }
   if (CLIMBS.test(url.split(/[?#]/, 1)[0] ?? '')) {
-    throw new P2PError('ADDRESS_INVALID', `"${redact(url)}": the path holds ".." or NUL, which servers read differently`);
+    throw new P2PError(
+      'ADDRESS_INVALID',
+      `"${redact(url)}": the path holds ".." or NUL, which servers read differently`,
+    );
   }
   parsed.hash = '';
   const parameters = parsed.search
@@ -100,12 +103,14 @@ export function parseAddress(url: string): Address {
 export function withHints(address: Address, hints: AddressHints): Address {
   const { sha256, ignoreQuery = false, isImmutable = false, minBytes = 0 } = hints;
   const identity = withoutQuery(address.identity, ignoreQuery);
+  const digest = address.digest ?? (sha256 === undefined ? undefined : parseDigest(`sha256:${sha256}`));
   return {
     ...address,
-    digest: address.digest ?? (sha256 === undefined ? undefined : parseDigest(`sha256:${sha256}`)),
+    digest,
     identity,
     scope: identity === address.identity ? address.scope : scopeOf(identity),
-    isImmutable,
+    // What a digest names is proven, not believed.
+    isImmutable: isImmutable && digest === undefined,
     minBytes,
   };
 }

@@ -5,6 +5,7 @@ import { BlobReader } from '../blob/reader.ts';
 import type { ChunkStore } from '../blob/store.ts';
 import { TieredStore } from '../blob/tiered.ts';
 import { P2PError } from '../protocol/errors.ts';
+import { accessPolicy } from '../service/access-policy.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { HttpClient } from '../service/http-client.ts';
 import type { Logger } from '../service/log.ts';
@@ -13,6 +14,7 @@ import { OriginUpstream } from '../service/origin.ts';
 import { OriginAccess } from '../service/origin-access.ts';
 import { createP2PApp } from '../service/p2p-app.ts';
 import type { Readiness } from '../service/readiness.ts';
+import { Rules } from '../service/rules.ts';
 import { BlobServer } from '../service/serve-blob.ts';
 import { loadTrust } from '../service/trust.ts';
 
@@ -46,7 +48,7 @@ export interface Root {
  * @throws P2PError CONFIG_INVALID when S3, the folder or the file of ExtraCA cannot be used.
  */
 export async function openRoot(settings: Settings, parts: RootParts): Promise<Root> {
-  const { P2PConfig, Timeouts, Origins, ExtraCA } = settings;
+  const { P2PConfig, ProxyConfig, Timeouts, Origins, ExtraCA } = settings;
   const { CacheConfig, PrefetchConfig } = P2PConfig;
   const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
   const access = new OriginAccess(Origins);
@@ -60,6 +62,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const reader = new BlobReader({
     store,
     upstream,
+    access: accessPolicy(settings, parts.log),
     chunkBytes: CacheConfig.ChunkSize,
     lookAhead: PrefetchConfig.PrefetchEnable
       ? { perRead: 4, total: PrefetchConfig.PrefetchThread }
@@ -70,7 +73,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const blobs = new BlobServer({ reader, upstream, now: Date.now, ...parts });
   parts.metrics.watchFlights(() => reader.flights);
   return {
-    app: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, ...parts }),
+    app: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules: new Rules(ProxyConfig.Rules), ...parts }),
     reader,
     async close() {
       await reader.close();

@@ -2,22 +2,13 @@ import { type LookupAddress, lookup as resolve } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { P2PError } from '../protocol/errors.ts';
+import { bareHost, type HostPattern, isWildcard, matchesHost, parseHostPattern } from './host-pattern.ts';
 import { ORIGIN_PRESETS } from './origin-presets.ts';
 
 const COMPATIBLE = ipaddr.IPv6.parseCIDR('::/96');
 // Azure's host agent: it answers for metadata and credentials on an address that looks public. Other clouds'
 // are private by range.
 const METADATA: ReadonlySet<string> = new Set(['168.63.129.16']);
-
-/** One entry of `Origins`, taken apart. */
-interface Pattern {
-  /** Whole origin, `scheme://host:port`; undefined when the entry names no scheme. */
-  readonly origin: string | undefined;
-  /** Lower-case host, or the suffix with its dot, or `*`. */
-  readonly host: string;
-  /** Of `host:port`; undefined stands for any. */
-  readonly port: number | undefined;
-}
 
 /**
  * Which origins may be read. An origin must be on the list; whatever it is called, an address that is not
@@ -26,10 +17,10 @@ interface Pattern {
  * connect, so a name that resolves differently the second time gains nothing.
  */
 export class OriginAccess {
-  readonly #patterns: readonly Pattern[];
+  readonly #patterns: readonly HostPattern[];
 
   constructor(origins: readonly string[]) {
-    this.#patterns = origins.flatMap(expandPreset).map(parsePattern);
+    this.#patterns = origins.flatMap(expandPreset).map(parseHostPattern);
   }
 
   /**
@@ -38,7 +29,7 @@ export class OriginAccess {
    * @throws P2PError ORIGIN_NOT_ALLOWED, naming the setting to change.
    */
   checkListed(url: URL): void {
-    if (!this.#patterns.some((pattern) => matches(pattern, url)))
+    if (!this.#patterns.some((pattern) => matchesHost(pattern, url)))
       throw notAllowed(url.origin, 'is not on the list');
     this.checkAddress(url);
   }
@@ -57,7 +48,7 @@ export class OriginAccess {
 
   /** True when an entry names this very origin, whatever its address; a wildcard opens public addresses alone. */
   opens(url: URL): boolean {
-    return this.#patterns.some((pattern) => !isWildcard(pattern) && matches(pattern, url));
+    return this.#patterns.some((pattern) => !isWildcard(pattern) && matchesHost(pattern, url));
   }
 
   /** DNS for connections to one origin: addresses that are not public are left out unless the origin is opened. */
@@ -80,34 +71,6 @@ export class OriginAccess {
 function expandPreset(entry: string): readonly string[] {
   return entry.startsWith('preset:') ? (ORIGIN_PRESETS.get(entry.slice('preset:'.length)) ?? []) : [entry];
 }
-
-function parsePattern(entry: string): Pattern {
-  if (entry.includes('://')) {
-    const url = new URL(entry);
-    return { origin: url.origin, host: bareHost(url.hostname), port: undefined };
-  }
-  const [, named, port] = /^(.*[^:]):(\d{1,5})$/.exec(isIP(entry) === 0 ? entry : '') ?? [];
-  const host = bareHost((named ?? entry).toLowerCase());
-  return {
-    origin: undefined,
-    host: host.startsWith('*.') ? host.slice(1) : host,
-    port: port === undefined ? undefined : Number(port),
-  };
-}
-
-function matches({ origin, host, port }: Pattern, url: URL): boolean {
-  if (origin !== undefined) return url.origin === origin;
-  if (port !== undefined && port !== portOf(url)) return false;
-  const asked = bareHost(url.hostname);
-  if (host === '*') return true;
-  return host.startsWith('.') ? asked.endsWith(host) : asked === host;
-}
-
-const isWildcard = ({ host }: Pattern): boolean => host === '*' || host.startsWith('.');
-
-const portOf = ({ port, protocol }: URL): number => Number(port || (protocol === 'https:' ? 443 : 80));
-
-const bareHost = (hostname: string): string => hostname.replace(/^\[|\]$/g, '');
 
 function isPublic(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;

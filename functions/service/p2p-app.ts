@@ -9,6 +9,7 @@ import { healthRoutes } from './health.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
+import type { Rules } from './rules.ts';
 import type { BlobServer } from './serve-blob.ts';
 
 /** What the P2P port of a node is made of. */
@@ -17,13 +18,15 @@ export interface P2PAppParts {
   /** This node's address in X-P2P-Agent chains. */
   readonly self: string;
   readonly blobs: BlobServer;
+  /** Which of them are denied, and what makes two URLs one blob. */
+  readonly rules: Rules;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
 
 /** The P2P port of a root or an agent: `/<APIKey>/<origin URL>`, `/healthz`, `/readyz`. */
-export function createP2PApp({ apiKey, self, blobs, readiness, metrics, log }: P2PAppParts): Koa {
+export function createP2PApp({ apiKey, self, blobs, rules, readiness, metrics, log }: P2PAppParts): Koa {
   const app = createApp(log);
   const health = healthRoutes(readiness);
   app.use(countReplies(metrics, 'p2p'));
@@ -31,7 +34,7 @@ export function createP2PApp({ apiKey, self, blobs, readiness, metrics, log }: P
   app.use(function servePrefix(ctx: Context, next: Next) {
     const target = ctx.req.url ?? '/';
     if (HEALTH_PATHS.has(ctx.path)) return next();
-    const address = parsePrefixTarget(target, apiKey);
+    const { address } = rules.judge(parsePrefixTarget(target, apiKey), ctx.method);
     const chain = extendChain(headerValue(ctx.req.headers, AGENT_HEADER), self);
     ctx.respond = false;
     return blobs.serve({ request: ctx.req, response: ctx.res, address, chain });

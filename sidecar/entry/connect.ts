@@ -6,7 +6,7 @@ import { redact } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import type { Logger } from '../../functions/service/log.ts';
 import type { OriginAccess } from '../../functions/service/origin-access.ts';
-import type { Rules } from '../rules.ts';
+import type { Rules } from '../../functions/service/rules.ts';
 
 /** What tunnels take. */
 export interface ConnectParts {

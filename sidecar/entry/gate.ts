@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseAddress } from '../../functions/protocol/address.ts';
+import type { Rules } from '../../functions/service/rules.ts';
 import type { BlobServer } from '../../functions/service/serve-blob.ts';
-import type { Rules } from '../rules.ts';
 import { type PassParts, pass } from './pass.ts';
 
 /** What the gate leads to. */
@@ -31,8 +31,7 @@ export class Gate {
    */
   async handle(request: IncomingMessage, response: ServerResponse, url: string): Promise<void> {
     const { blobs, rules, passing, self } = this.#parts;
-    const address = parseAddress(url);
-    const action = rules.refuseDenied(address.url);
+    const { action, address } = rules.judge(parseAddress(url), request.method ?? 'GET');
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (action === 'accelerate' && isRead) {
       return blobs.serve({ request, response, address, chain: self });

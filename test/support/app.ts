@@ -3,10 +3,12 @@ import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import pino from 'pino';
 import type { Upstream } from '../../functions/blob/upstream.ts';
+import type { Rule } from '../../functions/service/config/settings.ts';
 import type { Logger } from '../../functions/service/log.ts';
 import { Metrics } from '../../functions/service/metrics.ts';
 import { createP2PApp } from '../../functions/service/p2p-app.ts';
 import { Readiness } from '../../functions/service/readiness.ts';
+import { Rules } from '../../functions/service/rules.ts';
 import { BlobServer } from '../../functions/service/serve-blob.ts';
 import { openReader, originUpstream, type ReaderOptions, type TestReader } from './reader.ts';
 
@@ -69,7 +71,11 @@ export interface P2PServer extends Listening {
 
 /** A P2P port in this process, over memory and real origins. */
 export async function startP2P(
-  options: ReaderOptions & { readonly maxReplyBytes?: number; readonly self?: string } = {},
+  options: ReaderOptions & {
+    readonly maxReplyBytes?: number;
+    readonly self?: string;
+    readonly rules?: readonly Rule[];
+  } = {},
 ): Promise<P2PServer> {
   const kit = openReader(options);
   const origins = originUpstream(options.limits);
@@ -84,10 +90,11 @@ export async function startP2P(
     upstream,
     self,
     metrics,
-    now: Date.now,
+    now: options.now ?? Date.now,
     ...(maxReplyBytes === undefined ? {} : { maxReplyBytes }),
   });
-  const app = createP2PApp({ apiKey: 'dadip2p', self, blobs, readiness, metrics, log });
+  const rules = new Rules(options.rules ?? []);
+  const app = createP2PApp({ apiKey: 'dadip2p', self, blobs, rules, readiness, metrics, log });
   const server = await listen(app.callback());
   return {
     ...server,

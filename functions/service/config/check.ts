@@ -9,7 +9,7 @@ import { formatSize, parseSize } from './size.ts';
 
 type Limits = Extract<SettingSchema, { type: 'size' | 'duration' }>;
 
-const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true });
+const ajv = new Ajv({ allErrors: true, useDefaults: true, verbose: true, allowUnionTypes: true });
 for (const [name, check] of Object.entries(FORMAT_CHECKS)) {
   ajv.addFormat(name, (text: string) => check(text) === undefined);
 }
@@ -48,6 +48,10 @@ function toJsonSchema(schema: SettingSchema): Record<string, unknown> {
     }
     case 'array':
       return { ...schema, items: toJsonSchema(schema.items) };
+    case 'map': {
+      const { type: _, values, ...rest } = schema;
+      return { ...rest, type: 'object', additionalProperties: toJsonSchema(values) };
+    }
     case 'size':
     case 'duration':
       return { [schema.type]: schema, ...('default' in schema && { default: schema.default }) };
@@ -62,6 +66,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   string: 'must be a text',
   integer: 'must be a whole number',
   boolean: 'must be true or false',
+  'boolean,array': 'must be true, false or a list',
 };
 
 function describe(error: ErrorObject, path: SettingPath): string {
@@ -69,7 +74,7 @@ function describe(error: ErrorObject, path: SettingPath): string {
   const got = `got ${'secret' in schema ? 'something else' : show(error.data)}`;
   switch (error.keyword) {
     case 'type':
-      return `${EXPECTED[schema.type] ?? `must be of type ${schema.type}`}, ${got}`;
+      return `${EXPECTED[String(schema.type)] ?? `must be of type ${schema.type}`}, ${got}`;
     case 'minimum':
       return `must be ≥ ${error.schema}, ${got}`;
     case 'maximum':

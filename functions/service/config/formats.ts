@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { RE2JS } from 're2js';
 import { ORIGIN_PRESETS } from '../origin-presets.ts';
 import { nearest } from './nearest.ts';
 import type { TextFormat } from './schema.ts';
@@ -22,6 +23,16 @@ function httpUrl(text: string): URL | undefined {
   return isPlain && (url.protocol === 'http:' || url.protocol === 'https:') ? url : undefined;
 }
 
+function isHostPattern(text: string): boolean {
+  const isWildcard = text === '*' || (text.startsWith('*.') && HOST_NAME.test(text.slice(2)));
+  return isWildcard || isHost(text) || isHostPort(text);
+}
+
+function isOriginUrl(text: string): boolean {
+  const url = httpUrl(text);
+  return url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '';
+}
+
 function checkOrigin(text: string): string | undefined {
   if (text.startsWith('preset:')) {
     const name = text.slice('preset:'.length);
@@ -31,19 +42,16 @@ function checkOrigin(text: string): string | undefined {
     const remedy = meant === undefined ? `known ones: ${known.join(', ')}` : `did you mean preset:${meant}?`;
     return `names an unknown preset; ${remedy}`;
   }
-  const url = httpUrl(text);
-  const isOrigin = url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '';
-  if (isOrigin || isHost(text) || isHostPort(text)) return undefined;
-  if (text === '*' || (text.startsWith('*.') && HOST_NAME.test(text.slice(2)))) return undefined;
+  if (isOriginUrl(text) || isHostPattern(text)) return undefined;
   return 'must be scheme://host[:port] without a path, a host, *.suffix, * or preset:<name>';
 }
 
 function checkRegex(text: string): string | undefined {
   try {
-    new RegExp(text);
+    RE2JS.compile(text);
     return undefined;
   } catch (cause) {
-    return `must be a regular expression: ${(cause as SyntaxError).message}`;
+    return `must be an RE2 expression: ${(cause as Error).message.replace(/^error parsing regexp: /, '')}`;
   }
 }
 
@@ -56,5 +64,7 @@ export const FORMAT_CHECKS: Readonly<Record<TextFormat, (text: string) => string
   'root-address': (text) =>
     isHostPort(text) || httpUrl(text) ? undefined : 'must be host:port or an http(s):// URL',
   origin: checkOrigin,
+  'origin-url': (text) => (isOriginUrl(text) ? undefined : 'must be scheme://host[:port] without a path'),
+  'host-pattern': (text) => (isHostPattern(text) ? undefined : 'must be a host, host:port, *.suffix or *'),
   regex: checkRegex,
 };

@@ -1,4 +1,7 @@
+import type { P2PError } from '../../protocol/errors.ts';
+import { OriginAccess } from '../origin-access.ts';
 import type { Fault } from './fault.ts';
+import { FORMAT_CHECKS } from './formats.ts';
 import type { Settings } from './settings.ts';
 
 /** What no single setting shows: settings that are right each by itself and wrong together. */
@@ -9,6 +12,9 @@ export function checkTogether(settings: Settings): Fault[] {
     ...checkSources(settings),
     ...checkCache(settings),
     ...checkKeyPair(settings),
+    ...checkMirror(settings),
+    ...checkRules(settings),
+    ...checkReverse(settings),
   ];
 }
 
@@ -45,8 +51,50 @@ function checkCache({ P2PConfig: { CacheConfig } }: Settings): Fault[] {
   });
 }
 
+function checkMirror({ P2PConfig, Mirror, Origins }: Settings): Fault[] {
+  if (P2PConfig.RunMode !== 'agent') return [];
+  const access = new OriginAccess(Origins);
+  return Object.entries(Mirror.Registries).flatMap(([name, origin]) => {
+    const path = ['Mirror', 'Registries', name];
+    if (FORMAT_CHECKS.host(name) !== undefined && FORMAT_CHECKS['host-port'](name) !== undefined) {
+      return [{ path, problem: 'must be named as clients name it: host or host:port' }];
+    }
+    try {
+      access.checkListed(new URL(origin));
+      return [];
+    } catch (refusal) {
+      return [{ path, problem: (refusal as P2PError).message }];
+    }
+  });
+}
+
 function checkKeyPair({ S3 }: Settings): Fault[] {
   if (S3 === undefined || (S3.AccessKeyId === undefined) === (S3.SecretAccessKey === undefined)) return [];
   const missing = S3.AccessKeyId === undefined ? 'AccessKeyId' : 'SecretAccessKey';
   return [{ path: ['S3', missing], problem: 'is required here: the two keys come as a pair' }];
+}
+
+/** As JSON Schema would say it in words that nobody understands: a preset alone, or a condition and an action. */
+function checkRules({ ProxyConfig }: Settings): Fault[] {
+  return ProxyConfig.Rules.flatMap((rule, at) => {
+    const path = ['ProxyConfig', 'Rules', String(at)];
+    if ('Preset' in rule) {
+      const beside = Object.keys(rule).filter((key) => key !== 'Preset');
+      return beside.map((key) => ({ path: [...path, key], problem: 'cannot stand beside Preset' }));
+    }
+    const faults: Fault[] = [];
+    if (rule.Match === undefined && rule.Hosts === undefined) {
+      faults.push({ path, problem: 'needs Preset, Match or Hosts' });
+    }
+    if (rule.Action === undefined) faults.push({ path: [...path, 'Action'], problem: 'is required here' });
+    return faults;
+  });
+}
+
+function checkReverse({ ProxyConfig }: Settings): Fault[] {
+  return ProxyConfig.Reverse.flatMap(({ Host, Path }, at) =>
+    (Host === undefined) === (Path === undefined)
+      ? [{ path: ['ProxyConfig', 'Reverse', String(at)], problem: 'needs one of Host and Path' }]
+      : [],
+  );
 }

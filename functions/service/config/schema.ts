@@ -1,8 +1,17 @@
 import { KiB, MiB } from '../../blob/chunk.ts';
+import { RULE_PRESETS } from '../rule-presets.ts';
 import type { Settings } from './settings.ts';
 
 /** The forms a text may have to take; `formats.ts` knows each. */
-export type TextFormat = 'host' | 'http-url' | 'host-port' | 'root-address' | 'origin' | 'regex';
+export type TextFormat =
+  | 'host'
+  | 'http-url'
+  | 'host-port'
+  | 'root-address'
+  | 'origin'
+  | 'origin-url'
+  | 'host-pattern'
+  | 'regex';
 
 /**
  * JSON Schema, as far as it is used here. Two types are ours: a `size` is bytes or a text such as `4GiB`, a
@@ -19,6 +28,8 @@ export type SettingSchema = {
       readonly required?: readonly string[];
     }
   | { readonly type: 'array'; readonly items: SettingSchema }
+  /** Settings under names of the user's own. */
+  | { readonly type: 'map'; readonly values: SettingSchema }
   | {
       readonly type: 'string';
       readonly enum?: readonly string[];
@@ -38,6 +49,7 @@ export type SettingSchema = {
       readonly powerOfTwo?: true;
     }
   | { readonly type: 'boolean' }
+  | { readonly type: readonly ['boolean', 'array']; readonly items: { readonly type: 'string' } }
 );
 
 type Keys<T> = { readonly [K in keyof T]-?: SettingSchema };
@@ -90,27 +102,99 @@ const proxyConfig = object<Settings['ProxyConfig']>(
         GenerateCert: flag('Make both files when they are missing.', false),
       },
     ),
+    Proxy: {
+      type: 'string',
+      enum: ['serve', 'redirect'],
+      description:
+        'How requests under a rule are answered: with the bytes, or by a redirect (307) to the P2P port, as DadiP2P does.',
+      default: 'serve',
+    },
+    Reverse: {
+      type: 'array',
+      description:
+        'Origins that this port stands in for, for clients that are given its address in place of theirs: by Host, else by the longest Path. Rules hold as for any proxy request. Naming an origin here opens it, private or not, for passing through.',
+      items: {
+        type: 'object',
+        required: ['Origin'],
+        properties: {
+          Host: {
+            type: 'string',
+            format: 'host',
+            description: 'The name clients use, without a port. Either this or Path.',
+          },
+          Path: {
+            type: 'string',
+            pattern: '^/([^?#%\\\\]*/)?$',
+            patternHint: 'must begin and end with / and hold no % or ?',
+            description: 'The beginning of the path clients use, such as /hf/.',
+          },
+          Origin: {
+            type: 'string',
+            format: 'http-url',
+            description: 'Where they are sent; what of the path is left follows it.',
+          },
+          StripPath: flag('Whether the origin is asked without Path.', true),
+        },
+      },
+      default: [],
+    },
     Rules: {
       type: 'array',
       description:
-        'What happens to a request whose URL matches a regular expression: accelerate, pass or deny. The first match wins; what no rule matches passes through. URLs are matched as parsed, in lower case up to the path; of a CONNECT tunnel only https://host:port/ and http://host:port/ can be denied.',
+        'What happens to a request: the first rule that matches decides; what no rule matches passes through. URLs are matched as parsed, in lower case up to the path; of a CONNECT tunnel only https://host:port/ and http://host:port/ can be denied. Give roots the same rules: they then keep one copy of what agents take for one blob.',
       items: {
         type: 'object',
-        required: ['Match', 'Action'],
         properties: {
+          Preset: {
+            type: 'string',
+            enum: [...RULE_PRESETS.keys()],
+            description:
+              'Stands for the rules listed under this name at the end of this file. Nothing else may stand beside it.',
+          },
           Match: {
             type: 'string',
             minLength: 1,
             format: 'regex',
-            description: 'Regular expression over the whole URL.',
+            description:
+              'RE2 expression over the whole URL. A group named sha256 makes what it captures the digest of the blob: bytes that do not match it are never served whole.',
           },
-          Action: { type: 'string', enum: ['accelerate', 'pass', 'deny'] },
+          Hosts: {
+            type: 'array',
+            items: { type: 'string', format: 'host-pattern' },
+            description:
+              'Hosts, host:port, *.suffix or *. With Match, both must hold; one of the two is needed.',
+          },
+          Methods: {
+            type: 'array',
+            items: { type: 'string', pattern: '^[A-Z]+$', patternHint: 'must be a method such as GET' },
+            description:
+              'Methods that the rule is for; without it, all. Only GET and HEAD are ever accelerated.',
+          },
+          Action: {
+            type: 'string',
+            enum: ['accelerate', 'pass', 'deny'],
+            description:
+              'accelerate serves by chunks from the cache, pass sends on as it is, deny refuses (403).',
+          },
+          Immutable: {
+            type: 'boolean',
+            description: 'The bytes behind the URL never change: what is cached is not revalidated.',
+          },
+          IgnoreQuery: {
+            type: ['boolean', 'array'],
+            items: { type: 'string' },
+            description:
+              'Query parameters that do not choose the content, or true for all: they go to the origin, but not into the name of the blob.',
+          },
+          MinSize: {
+            type: 'size',
+            minimum: 0,
+            maximum: Number.MAX_SAFE_INTEGER,
+            description: 'Smaller blobs pass through uncached.',
+          },
         },
       },
-      default: [
-        { Match: '/v2/.+/blobs/sha256:[0-9a-f]{64}$', Action: 'accelerate' },
-        { Match: '/v2/blobs/sha256/[0-9a-f]{2}/[0-9a-f]{64}/data(\\?.*)?$', Action: 'accelerate' },
-      ],
+      default: [{ Preset: 'oci' }],
     },
   },
 );
@@ -240,7 +324,47 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
       'PEM file of authorities that are trusted beside those that Node trusts (its own and those of NODE_EXTRA_CA_CERTS) when an origin, a root or S3 is spoken to over TLS; empty: none. Their certificates are always checked: there is no setting to turn that off.',
     default: '',
   },
+  Mirror: object<Settings['Mirror']>('The registry mirror: /v2/… on the proxy port.', {
+    Default: {
+      type: 'string',
+      format: 'origin-url',
+      description:
+        'Registry that is asked for when a client names none, as dockerd does not. It must be among Origins.',
+      default: 'https://registry-1.docker.io',
+    },
+    Registries: {
+      type: 'map',
+      values: { type: 'string', format: 'origin-url' },
+      description:
+        'Where to find a registry that a client names by ?ns=NAME, as containerd does: "NAME: scheme://host[:port]", which must be among Origins. Any other NAME is read from https://NAME if Origins lists that.',
+      default: {},
+    },
+  }),
+  Tags: object<Settings['Tags']>('Tags of images that are pulled through the mirror.', {
+    MaxStale: {
+      type: 'duration',
+      minimum: 0,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description:
+        'For how long a tag still names what it named when the registry was last asked, while that cannot be reached; 0: not at all.',
+      default: '24h',
+    },
+  }),
   S3: s3,
+  Access: object<Settings['Access']>(
+    'Who may read what is cached. What its origin gives to anyone is public; anything else is served to those alone whose own credential the origin accepts for that repository or URL.',
+    {
+      Ttl: time("How long the origin's yes to a credential holds before it is asked again.", '5m'),
+      OnOutage: {
+        type: 'string',
+        enum: ['deny', 'stale'],
+        description:
+          'When the origin cannot be asked: deny refuses what is not public; stale lets the last it said to that very credential hold on.',
+        default: 'deny',
+      },
+      Check: flag('Whether origins are asked at all; false serves what is cached to anyone.', true),
+    },
+  ),
   Admin: object<Settings['Admin']>('The admin port: metrics and the API.', {
     Host: {
       type: 'string',
@@ -255,5 +379,9 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
     FirstByte: time('From the request to the head of the reply.', '10s'),
     Idle: time('Between two pieces of a body.', '10s'),
     Drain: time('How long SIGTERM lets transfers finish.', '30s'),
+    RequestHead: time(
+      'From a client’s connection, or the end of its last request, to the end of a head that it has begun.',
+      '30s',
+    ),
   }),
 });

@@ -14,6 +14,10 @@ export interface Settings {
       readonly KeyPath: string;
       readonly GenerateCert: boolean;
     };
+    /** How accelerated requests are answered: with the bytes, or by a redirect to the P2P port, as DadiP2P does. */
+    readonly Proxy: 'serve' | 'redirect';
+    /** Origins that this port stands in for. */
+    readonly Reverse: readonly ReverseRoute[];
     /** First match wins; what no rule matches passes through. */
     readonly Rules: readonly Rule[];
   };
@@ -46,6 +50,16 @@ export interface Settings {
   readonly OriginFallback: boolean;
   /** File of authorities' certificates that are trusted beside Node's own; empty: none. */
   readonly ExtraCA: string;
+  readonly Mirror: {
+    /** Origin of the registry that is meant when a client names none. */
+    readonly Default: string;
+    /** Name, as in `?ns=`, to origin. */
+    readonly Registries: Readonly<Record<string, string>>;
+  };
+  readonly Tags: {
+    /** How old a tag's last answer may be that stands in for an origin that cannot be reached. */
+    readonly MaxStale: number;
+  };
   /** Absent: a root keeps its chunks in the folder FileCachePath. */
   readonly S3?: {
     readonly Endpoint: string;
@@ -55,6 +69,13 @@ export interface Settings {
     readonly SecretAccessKey?: string;
     readonly Prefix: string;
   };
+  /** Who may read what is cached. */
+  readonly Access: {
+    /** How long the origin's yes to a credential holds. */
+    readonly Ttl: number;
+    readonly OnOutage: 'deny' | 'stale';
+    readonly Check: boolean;
+  };
   readonly Admin: { readonly Host: string; readonly Port: number };
   readonly Timeouts: {
     readonly Connect: number;
@@ -62,12 +83,38 @@ export interface Settings {
     readonly Idle: number;
     /** How long SIGTERM lets transfers finish. */
     readonly Drain: number;
+    /** How long a client may take over the head of a request. */
+    readonly RequestHead: number;
   };
 }
 
-/** What happens to a request whose URL matches. */
-export interface Rule {
-  /** Regular expression over the whole URL. */
-  readonly Match: string;
-  readonly Action: 'accelerate' | 'pass' | 'deny';
+/** Which requests of the proxy port that name no origin go to which; by host, else by the longest path. */
+export interface ReverseRoute {
+  /** The name clients use, without a port. One of Host and Path is given. */
+  readonly Host?: string;
+  /** The beginning of the path clients use, `/…/`. */
+  readonly Path?: string;
+  /** Where they are sent: the rest of the path follows it. */
+  readonly Origin: string;
+  /** Whether the origin is asked without `Path`. */
+  readonly StripPath: boolean;
+}
+
+export type Action = 'accelerate' | 'pass' | 'deny';
+
+/** What happens to a request that matches. */
+export type Rule = { readonly Preset: string } | OwnRule;
+
+/** A rule written out. Of the conditions those that are given must all hold. */
+export interface OwnRule {
+  /** RE2 expression over the whole URL; a group named `sha256` makes what it captures the digest of the blob. */
+  readonly Match?: string;
+  /** `host`, `host:port`, `*.suffix` or `*`: any one of them. */
+  readonly Hosts?: readonly string[];
+  readonly Methods?: readonly string[];
+  readonly Action: Action;
+  readonly Immutable?: boolean;
+  readonly IgnoreQuery?: boolean | readonly string[];
+  /** Bytes. */
+  readonly MinSize?: number;
 }

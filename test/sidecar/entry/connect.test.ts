@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import type { Rule } from '../../../functions/service/config/settings.ts';
 import { OriginAccess } from '../../../functions/service/origin-access.ts';
 import { openTunnel } from '../../../sidecar/entry/connect.ts';
-import { Rules } from '../../../sidecar/rules.ts';
+import { Rules } from '../../../functions/service/rules.ts';
 import { listen, memoryLog } from '../../support/app.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { until } from '../../support/until.ts';

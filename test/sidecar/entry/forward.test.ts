@@ -6,7 +6,7 @@ import { HttpClient } from '../../../functions/service/http-client.ts';
 import { OriginAccess } from '../../../functions/service/origin-access.ts';
 import { createForwardApp } from '../../../sidecar/entry/forward.ts';
 import { Gate } from '../../../sidecar/entry/gate.ts';
-import { Rules } from '../../../sidecar/rules.ts';
+import { Rules } from '../../../functions/service/rules.ts';
 import { listen, memoryLog, startP2P } from '../../support/app.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { get } from '../../support/client.ts';
@@ -37,7 +37,8 @@ async function startProxy(
     passing: { http, access, reader: node.kit.reader },
     self: node.self,
   });
-  const app = createForwardApp({ gate, readiness: node.readiness, metrics: node.metrics, log });
+  const mirror = { handle: () => Promise.reject(new Error('nothing here is for the mirror')) };
+  const app = createForwardApp({ gate, mirror, readiness: node.readiness, metrics: node.metrics, log });
   const server = await listen(app.callback());
   return {
     ...server,

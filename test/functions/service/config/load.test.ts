@@ -59,11 +59,12 @@ test('fills in defaults, sizes in bytes and times in milliseconds', () => {
   const settings = load(undefined);
   assert.is(settings.P2PConfig.RunMode, 'agent');
   assert.is(settings.ProxyConfig.Host, '127.0.0.1');
-  assert.is(settings.ProxyConfig.Rules.length, 2);
+  assert.equal(settings.ProxyConfig.Rules, [{ Preset: 'oci' }]);
   assert.is(settings.P2PConfig.CacheConfig.ChunkSize, 4_194_304);
   assert.is(settings.P2PConfig.CacheConfig.MinFree, 268_435_456);
   assert.equal(settings.Origins, ['preset:registries']);
-  assert.equal(settings.Timeouts, { Connect: 2000, FirstByte: 10_000, Idle: 10_000, Drain: 30_000 });
+  const { Connect, FirstByte, Idle, Drain, RequestHead } = settings.Timeouts;
+  assert.equal([Connect, FirstByte, Idle, Drain, RequestHead], [2000, 10_000, 10_000, 30_000, 30_000]);
   assert.is('S3' in settings, false);
 });
 
@@ -208,7 +209,7 @@ const FAULTS: readonly [name: string, text: string, path: string, remedy: string
     'a rule that does not compile',
     'ProxyConfig: { Rules: [{ Match: "(", Action: pass }] }',
     'ProxyConfig.Rules[0].Match',
-    'must be a regular expression: ',
+    'must be an RE2 expression: ',
   ],
   [
     'a rule without an action',
@@ -221,6 +222,54 @@ const FAULTS: readonly [name: string, text: string, path: string, remedy: string
     'ProxyConfig: { Rules: [{ Match: x, Action: accelerat }] }',
     'ProxyConfig.Rules[0].Action',
     'did you mean accelerate?',
+  ],
+  [
+    'a rule that says of nothing what to do',
+    'ProxyConfig: { Rules: [{ Action: pass }] }',
+    'ProxyConfig.Rules[0]',
+    'needs Preset, Match or Hosts',
+  ],
+  [
+    'a preset with more beside it',
+    'ProxyConfig: { Rules: [{ Preset: oci, Action: deny }] }',
+    'ProxyConfig.Rules[0].Action',
+    'cannot stand beside Preset',
+  ],
+  [
+    'a preset of rules that does not exist',
+    'ProxyConfig: { Rules: [{ Preset: hugingface }] }',
+    'ProxyConfig.Rules[0].Preset',
+    'did you mean huggingface?',
+  ],
+  [
+    'an expression that only backtracking can match',
+    'ProxyConfig: { Rules: [{ Match: "(?=a)b", Action: pass }] }',
+    'ProxyConfig.Rules[0].Match',
+    'must be an RE2 expression: ',
+  ],
+  [
+    'a host of a rule with a path',
+    'ProxyConfig: { Rules: [{ Hosts: [a.test/x], Action: pass }] }',
+    'ProxyConfig.Rules[0].Hosts[0]',
+    'must be a host, host:port, *.suffix or *',
+  ],
+  [
+    'parameters to ignore that are neither a list nor true',
+    'ProxyConfig: { Rules: [{ Hosts: [a.test], Action: pass, IgnoreQuery: 5 }] }',
+    'ProxyConfig.Rules[0].IgnoreQuery',
+    'must be true, false or a list',
+  ],
+  [
+    'a reverse route by host and path',
+    'ProxyConfig: { Reverse: [{ Host: a.test, Path: /a/, Origin: "http://b.test" }] }',
+    'ProxyConfig.Reverse[0]',
+    'needs one of Host and Path',
+  ],
+  [
+    'a reverse route whose path does not end',
+    'ProxyConfig: { Reverse: [{ Path: /a, Origin: "http://b.test" }] }',
+    'ProxyConfig.Reverse[0].Path',
+    'must begin and end with /',
   ],
   ['an unknown preset', 'Origins: [preset:registry-list]', 'Origins[0]', 'known ones: registries'],
   [
