@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import type Koa from 'koa';
 import { Catalog } from '../functions/blob/catalog.ts';
 import { DiskStore } from '../functions/blob/disk/disk.ts';
@@ -17,15 +18,22 @@ import type { Readiness } from '../functions/service/readiness.ts';
 import { Rules } from '../functions/service/rules.ts';
 import { BlobServer } from '../functions/service/serve-blob.ts';
 import { loadTrust } from '../functions/service/trust.ts';
-import { type ConnectParts, openTunnel } from './entry/connect.ts';
+import { answerConnect } from './entry/connect.ts';
 import { createForwardApp } from './entry/forward.ts';
 import { Gate } from './entry/gate.ts';
+import { Interception } from './entry/intercept.ts';
 import { Mirror } from './entry/mirror.ts';
+import { Outages } from './entry/outages.ts';
 import { Registries } from './entry/registries.ts';
 import { Tags } from './entry/tags.ts';
+import { Terminated } from './entry/terminated.ts';
+import { Leaves } from './tls/leaf.ts';
+import { prepareInterception } from './tls/prepare.ts';
 import { FallbackUpstream } from './upstream/fallback.ts';
 import { RootsUpstream } from './upstream/roots.ts';
 
+// As long as OpenSSL's own clients wait; a phone on a bad link takes some seconds.
+const HANDSHAKE_MS = 10_000;
 const ORIGIN_CONNECTIONS = 64;
 const ROOT_CONNECTIONS = 64;
 // Pass-through is as wide as its clients are.
@@ -42,23 +50,27 @@ export interface AgentParts {
   readonly nodeCa: string | undefined;
 }
 
-/** An agent: its two Koa apps over one reader, and the tunnel for CONNECT. */
+/** An agent: its two Koa apps over one reader. */
 export interface Agent {
   readonly p2p: Koa;
   readonly proxy: Koa;
-  readonly tunnel: (
-    ...args: Parameters<typeof openTunnel> extends [unknown, ...infer Rest] ? Rest : never
-  ) => void;
+  /** Makes the server of the proxy app answer CONNECT too, and read what is inside intercepted connections. */
+  attachTo(server: Server): void;
   close(): Promise<void>;
 }
 
-/** Puts an agent together. Nothing listens yet. A disk that cannot be used only turns the disk cache off. */
+/**
+ * Puts an agent together. Nothing listens yet. A disk that cannot be used only turns the disk cache off.
+ *
+ * @throws P2PError CONFIG_INVALID when a file of ExtraCA or CertConfig is not what it should be.
+ */
 export async function openAgent(settings: Settings, parts: AgentParts): Promise<Agent> {
   const { P2PConfig, ProxyConfig, Timeouts, Origins, OriginFallback, ExtraCA } = settings;
   const { CacheConfig, PrefetchConfig } = P2PConfig;
   const { log, metrics, self } = parts;
   const access = new OriginAccess(Origins);
   const trust = loadTrust(ExtraCA, parts.nodeCa);
+  const prepared = await prepareInterception(settings, log, Date.now());
   const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
   // A root needs its own time for the origin, and for asking it again.
   const rootLimits = { ...limits, firstByteMs: 2 * limits.firstByteMs, idleMs: 2 * limits.idleMs };
@@ -103,26 +115,45 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   metrics.watchFlights(() => reader.flights);
   const blobs = new BlobServer({ reader, upstream, self, metrics, now: Date.now });
   const rules = new Rules(ProxyConfig.Rules);
+  const outages = new Outages(Date.now);
   const mirror = new Mirror({
     registries: new Registries(settings.Mirror, access),
     blobs,
     tags: new Tags({
       upstream,
       catalog: new Catalog(store, events),
+      access: reader.access,
+      outages,
       maxStaleMs: settings.Tags.MaxStale,
+      self,
       log,
       now: Date.now,
     }),
+    outages,
     upstream,
     rules,
     self,
   });
   const gate = new Gate({ blobs, rules, passing: { http: passHttp, access, reader }, self });
-  const tunnels: ConnectParts = { access, rules, connectMs: limits.connectMs, log };
+  const terminated = new Terminated();
   return {
     p2p: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules, ...parts }),
-    proxy: createForwardApp({ gate, mirror, ...parts }),
-    tunnel: (request, client, head) => openTunnel(tunnels, request, client, head),
+    proxy: createForwardApp({ gate, mirror, terminated, ...parts }),
+    attachTo(server) {
+      const interception =
+        prepared &&
+        new Interception({
+          ...prepared,
+          leaves: new Leaves({ authority: prepared.authority, now: Date.now }),
+          terminated,
+          serve: (connection) => server.emit('connection', connection),
+          handshakeMs: HANDSHAKE_MS,
+          log,
+          now: Date.now,
+        });
+      const connect = { access, rules, interception, connectMs: limits.connectMs, log };
+      server.on('connect', (request, client, head) => answerConnect(connect, request, client, head));
+    },
     async close() {
       await reader.close();
       await Promise.all([originHttp.close(), rootHttp.close(), passHttp.close()]);

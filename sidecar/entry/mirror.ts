@@ -9,6 +9,7 @@ import { relay } from '../../functions/service/relay.ts';
 import type { Rules } from '../../functions/service/rules.ts';
 import type { BlobServer } from '../../functions/service/serve-blob.ts';
 import { eachOnce } from './each-once.ts';
+import type { Outages } from './outages.ts';
 import type { Registries } from './registries.ts';
 import { parseRegistryPath } from './registry-path.ts';
 import type { TagAnswer, Tags } from './tags.ts';
@@ -18,6 +19,7 @@ export interface MirrorParts {
   readonly registries: Registries;
   readonly blobs: BlobServer;
   readonly tags: Tags;
+  readonly outages: Outages;
   /** Asked for what is neither blob nor manifest. */
   readonly upstream: Upstream;
   readonly rules: Rules;
@@ -87,13 +89,17 @@ export class Mirror {
    * cannot be asked, the client is let through: what is kept of a public image can still be pulled.
    */
   async #ping(asked: Asked): Promise<void> {
-    const { upstream } = this.#parts;
+    const { upstream, outages } = this.#parts;
+    const { origin } = asked.address;
     try {
+      if (outages.has(origin)) return letThrough(asked);
       await this.#relay(asked, { sources: (address) => eachOnce(upstream.sources(address)) });
+      outages.ended(origin);
     } catch (error) {
       const isAway = error instanceof P2PError && error.status >= 500 && !asked.response.headersSent;
       if (!isAway) throw error;
-      reply(asked, { 'content-type': 'application/json', 'content-length': '2' }, '{}');
+      outages.began(origin);
+      letThrough(asked);
     }
   }
 
@@ -107,24 +113,11 @@ export class Mirror {
     const { tags, upstream } = this.#parts;
     const { request, address } = asked;
     const { accept, authorization } = request.headers;
-    const answer = await tags
-      .resolve({
-        address,
-        headers: {
-          'user-agent': PROXY_NAME,
-          [AGENT_HEADER]: this.#parts.self,
-          // A root must not answer for the origin here.
-          'cache-control': 'no-cache',
-          ...(accept === undefined ? {} : { accept }),
-          ...(authorization === undefined ? {} : { authorization }),
-        },
-        mayHaveStale: authorization === undefined,
-      })
-      .catch((error: unknown) => {
-        // The refusal of a HEAD has no body, which the client may want to show.
-        if (hasCode(error, 'UPSTREAM_REFUSED') && request.method === 'GET') return undefined;
-        throw error;
-      });
+    const answer = await tags.resolve({ address, accept, authorization }).catch((error: unknown) => {
+      // The refusal of a HEAD has no body, which the client may want to show.
+      if (hasCode(error, 'UPSTREAM_REFUSED') && request.method === 'GET') return undefined;
+      throw error;
+    });
     if (answer === undefined) return this.#relay(asked, upstream);
     if (answer.staleSeconds !== undefined) {
       return this.#serve(manifest(answer.digest), answer.digest, staleMarks(answer.staleSeconds));
@@ -160,6 +153,9 @@ const staleMarks = (seconds: number): HeaderLines => ({
   warning: `110 ${PROXY_NAME} "Response is Stale"`,
   'cache-status': `${PROXY_NAME}; hit; detail=stale-origin-unreachable`,
 });
+
+const letThrough = (asked: Asked): void =>
+  reply(asked, { 'content-type': 'application/json', 'content-length': '2' }, '{}');
 
 function reply({ request, response }: Asked, headers: HeaderLines, body?: string): void {
   response.writeHead(200, { 'docker-distribution-api-version': 'registry/2.0', ...headers });
