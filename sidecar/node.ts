@@ -65,7 +65,7 @@ async function rootNode(settings: Settings, parts: NodeParts) {
 async function agentNode(settings: Settings, parts: NodeParts) {
   const agent = await openAgent(settings, parts);
   const proxy = serverOf(agent.proxy.callback());
-  proxy.on('connect', agent.tunnel);
+  agent.attachTo(proxy);
   return { handlers: { proxy, p2p: serverOf(agent.p2p.callback()) }, close: () => agent.close() };
 }
 

@@ -18,6 +18,8 @@ const KINDS = {
   PRECONDITION_FAILED: { status: 412, expose: true, retry: 'never' },
   REPLY_TOO_LARGE: { status: 413, expose: true, retry: 'never' },
   RANGE_UNSATISFIABLE: { status: 416, expose: true, retry: 'never' },
+  /** A request for another origin than the connection it came on was opened to. */
+  MISDIRECTED: { status: 421, expose: true, retry: 'never' },
   LOOP_DETECTED: { status: 508, expose: true, retry: 'elsewhere' },
   UPSTREAM_UNREACHABLE: { status: 502, expose: true, retry: 'elsewhere' },
   UPSTREAM_TIMEOUT: { status: 504, expose: true, retry: 'elsewhere' },

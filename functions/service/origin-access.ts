@@ -23,6 +23,11 @@ export class OriginAccess {
     this.#patterns = origins.flatMap(expandPreset).map(parseHostPattern);
   }
 
+  /** The entries, presets expanded. */
+  get patterns(): readonly HostPattern[] {
+    return this.#patterns;
+  }
+
   /**
    * Refuses an origin that is not on the list.
    *

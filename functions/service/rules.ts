@@ -45,6 +45,11 @@ export class Rules {
       .map(compile);
   }
 
+  /** Of each rule that accelerates the hosts it is for; `undefined` stands for any. */
+  get accelerated(): readonly (readonly HostPattern[] | undefined)[] {
+    return this.#rules.filter(({ rule }) => rule.Action === 'accelerate').map(({ hosts }) => hosts);
+  }
+
   /**
    * What becomes of a request for an address, and the address as the rule makes it.
    *

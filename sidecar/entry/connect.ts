@@ -7,9 +7,12 @@ import { P2PError } from '../../functions/protocol/errors.ts';
 import type { Logger } from '../../functions/service/log.ts';
 import type { OriginAccess } from '../../functions/service/origin-access.ts';
 import type { Rules } from '../../functions/service/rules.ts';
+import type { Interception } from './intercept.ts';
 
-/** What tunnels take. */
+/** What CONNECT takes. */
 export interface ConnectParts {
+  /** Takes the hosts it wants; without it every connection is tunnelled. */
+  readonly interception?: Pick<Interception, 'holds' | 'wants' | 'take'> | undefined;
   readonly access: OriginAccess;
   readonly rules: Rules;
   readonly connectMs: number;
@@ -24,29 +27,63 @@ const HALF_CLOSED_MS = 10 * 60_000;
 // A refused client that does not take its answer, or does not hang up after it, is not waited for longer.
 const REFUSAL_MS = 2_000;
 
+const ESTABLISHED = 'HTTP/1.1 200 Connection Established\r\n\r\n';
+
 /**
- * Answers CONNECT with a blind tunnel (RFC 9110 §9.3.6): bytes go both ways unread. The address rule is that of
- * pass-through. What will be asked inside cannot be seen, so of the rules only those count that deny
- * `https://host:port/`, or the same with `http`; the port is left out where it is the scheme's own.
+ * Answers CONNECT: what interception wants is its own from then on, and everything else gets a blind tunnel. Inside
+ * an intercepted connection, which is to an origin and not to a proxy, it is refused.
  */
-export function openTunnel(
-  { access, rules, connectMs, log }: ConnectParts,
+export function answerConnect(
+  parts: ConnectParts,
   request: IncomingMessage,
   client: Duplex,
   head: Buffer,
-) {
-  const target = request.url ?? '';
+): void {
+  const { interception } = parts;
   // Until there is a tunnel; a client that breaks closes too.
   client.on('error', () => {});
+  try {
+    if (interception?.holds(client)) {
+      throw new P2PError('METHOD_NOT_ALLOWED', 'CONNECT is for proxies, and this connection is to an origin');
+    }
+    const target = parseTarget(request.url ?? '');
+    if (interception?.wants(target.secure)) {
+      client.write(ESTABLISHED);
+      interception.take(target.secure, client, head, (first) =>
+        openTunnel(parts, target, client, first, () => client.destroy()),
+      );
+    } else {
+      openTunnel(parts, target, client, head);
+    }
+  } catch (error) {
+    refuse(client, error);
+  }
+}
+
+/**
+ * A blind tunnel (RFC 9110 §9.3.6): bytes go both ways unread. The address rule is that of pass-through. What will be
+ * asked inside cannot be seen, so of the rules only those count that deny `https://host:port/`, or the same with
+ * `http`; the port is left out where it is the scheme's own. A client that has its answer already brings what to do
+ * `onFailure` instead of another.
+ */
+function openTunnel(
+  { access, rules, connectMs, log }: ConnectParts,
+  target: Target,
+  client: Duplex,
+  head: Buffer,
+  onFailure?: () => void,
+): void {
+  const fail = onFailure ?? ((cause: unknown) => refuse(client, cause));
   let url: URL;
   try {
     url = judge(target, access, rules);
   } catch (error) {
-    return refuse(client, error);
+    fail(error);
+    return;
   }
   const upstream = connect({
     host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(target.split(':').at(-1)),
+    port: target.port,
     lookup: access.lookup(url),
     // Each direction ends by itself, when all its bytes have arrived.
     allowHalfOpen: true,
@@ -54,19 +91,20 @@ export function openTunnel(
     keepAliveInitialDelay: KEEP_ALIVE_MS,
   });
   upstream.setTimeout(connectMs, () =>
-    upstream.destroy(new P2PError('UPSTREAM_TIMEOUT', `no connection to ${target}`)),
+    upstream.destroy(new P2PError('UPSTREAM_TIMEOUT', `no connection to ${target.text}`)),
   );
-  const refused = (cause: unknown) => refuse(client, cause);
   const left = () => upstream.destroy();
   client.once('close', left);
-  upstream.once('error', refused);
+  upstream.once('error', fail);
   upstream.once('connect', () => {
-    upstream.setTimeout(0).removeAllListeners('timeout').off('error', refused);
+    upstream.setTimeout(0).removeAllListeners('timeout').off('error', fail);
     client.off('close', left);
-    client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+    if (onFailure === undefined) client.write(ESTABLISHED);
     if (head.length > 0) upstream.write(head);
     // Either side may end a tunnel at any time.
-    join(client, upstream).catch((cause: unknown) => log.debug({ target, cause }, 'tunnel_ended'));
+    join(client, upstream).catch((cause: unknown) =>
+      log.debug({ target: target.text, cause }, 'tunnel_ended'),
+    );
   });
 }
 
@@ -86,15 +124,25 @@ async function join(client: Duplex, upstream: Socket): Promise<void> {
   await Promise.all([pipeline(client, upstream), pipeline(upstream, client)]);
 }
 
-/** Where a tunnel may lead: the target as the URL that opens it. */
-function judge(target: string, access: OriginAccess, rules: Rules): URL {
-  if (!/^[^\s/\\@?#]+:\d{1,5}$/.test(target) || !URL.canParse(`https://${target}`)) {
-    throw new P2PError('ADDRESS_INVALID', `"${redact(target)}" is not host:port`);
+/** Where CONNECT asks to be connected to. It has no scheme: an entry or rule of either is meant. */
+interface Target {
+  readonly text: string;
+  readonly port: number;
+  readonly secure: URL;
+  readonly plain: URL;
+}
+
+function parseTarget(text: string): Target {
+  if (!/^[^\s/\\@?#]+:\d{1,5}$/.test(text) || !URL.canParse(`https://${text}`)) {
+    throw new P2PError('ADDRESS_INVALID', `"${redact(text)}" is not host:port`);
   }
-  const secure = new URL(`https://${target}`);
-  const plain = new URL(`http://${target}`);
+  const port = Number(text.split(':').at(-1));
+  return { text, port, secure: new URL(`https://${text}`), plain: new URL(`http://${text}`) };
+}
+
+/** The URL that opens a tunnel there. */
+function judge({ secure, plain }: Target, access: OriginAccess, rules: Rules): URL {
   for (const { href } of [secure, plain]) rules.refuseDenied(href);
-  // A tunnel has no scheme: an entry of either opens it.
   const url = access.opens(plain) ? plain : secure;
   access.checkAddress(url);
   return url;

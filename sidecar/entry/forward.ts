@@ -10,29 +10,31 @@ import type { Readiness } from '../../functions/service/readiness.ts';
 import { isRegistryTarget } from '../../functions/service/registry-error.ts';
 import type { Gate } from './gate.ts';
 import type { Mirror } from './mirror.ts';
+import type { Terminated } from './terminated.ts';
 
 /** What the proxy port is made of. */
 export interface ForwardParts {
   readonly gate: Gate;
   readonly mirror: Pick<Mirror, 'handle'>;
+  readonly terminated: Pick<Terminated, 'urlOf'>;
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
 
 /**
- * The proxy port: absolute-form requests (RFC 9112 §3.2.2), accelerated, passed on or denied by rule; those for `/v2/`
- * alone, as to a registry, by the mirror.
+ * The proxy port: absolute-form requests (RFC 9112 §3.2.2) and those inside intercepted connections, accelerated,
+ * passed on or denied by rule; those for `/v2/` alone, as to a registry, by the mirror.
  */
-export function createForwardApp({ gate, mirror, readiness, metrics, log }: ForwardParts): Koa {
+export function createForwardApp({ gate, mirror, terminated, readiness, metrics, log }: ForwardParts): Koa {
   const app = createApp(log);
   const health = healthRoutes(readiness);
   app.use(countReplies(metrics, 'proxy'));
   app.use(function forward(ctx: Context, next: Next) {
-    const target = ctx.req.url ?? '/';
-    if (target.startsWith('/')) return next();
+    const url = terminated.urlOf(ctx.req) ?? ctx.req.url ?? '/';
+    if (url.startsWith('/')) return next();
     ctx.respond = false;
-    return gate.handle(ctx.req, ctx.res, target);
+    return gate.handle(ctx.req, ctx.res, url);
   });
   app.use(function mirrorRegistry(ctx: Context, next: Next) {
     if (!isRegistryTarget(ctx.req.url ?? '/')) return next();

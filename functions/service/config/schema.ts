@@ -81,16 +81,16 @@ const proxyConfig = object<Settings['ProxyConfig']>(
     },
     Port: port('Port of the HTTP proxy; 0 takes any free one.', 19_245),
     ProxyHTTPS: flag(
-      'Whether HTTPS to hosts under a rule is to be accelerated too. Not built yet: HTTPS is tunnelled.',
+      'Whether HTTPS to those hosts of Origins is intercepted for which a rule that accelerates may apply. Clients must trust the authority of CertConfig; all other CONNECTs are blind tunnels.',
       true,
     ),
     CertConfig: object<Settings['ProxyConfig']['CertConfig']>(
-      'The authority whose certificates clients of ProxyHTTPS trust. Read from DadiP2P files, without effect yet.',
+      'The authority whose certificates clients of ProxyHTTPS trust. While neither file is there, HTTPS is tunnelled.',
       {
         CertPath: {
           type: 'string',
           minLength: 1,
-          description: 'File of its certificate, PEM.',
+          description: 'File of its certificate, PEM; those between it and its root may follow.',
           default: 'ca.crt',
         },
         KeyPath: {
@@ -99,7 +99,10 @@ const proxyConfig = object<Settings['ProxyConfig']>(
           description: 'File of its private key, PEM.',
           default: 'ca.key',
         },
-        GenerateCert: flag('Make both files when they are missing.', false),
+        GenerateCert: flag(
+          'Make both files when they are missing, the key readable by its owner alone, the certificate constrained to the hosts that are intercepted; a constraint permits what is below a host, too. Hosts that Origins gets later are tunnelled until both files are made anew.',
+          false,
+        ),
       },
     ),
     Proxy: {

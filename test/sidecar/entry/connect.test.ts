@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Rule } from '../../../functions/service/config/settings.ts';
 import { OriginAccess } from '../../../functions/service/origin-access.ts';
-import { openTunnel } from '../../../sidecar/entry/connect.ts';
+import { answerConnect } from '../../../sidecar/entry/connect.ts';
 import { Rules } from '../../../functions/service/rules.ts';
 import { listen, memoryLog } from '../../support/app.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
@@ -19,7 +19,7 @@ async function startProxy(
   const access = new OriginAccess(origins);
   const proxy = await listen((_, response) => void response.writeHead(400).end());
   proxy.server.on('connect', (request, client, head) =>
-    openTunnel(
+    answerConnect(
       { access, rules: new Rules(rules), connectMs: 500, log: memoryLog().log },
       request,
       client,

@@ -4,9 +4,10 @@ import * as assert from 'uvu/assert';
 import type { Rule } from '../../../functions/service/config/settings.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
 import { OriginAccess } from '../../../functions/service/origin-access.ts';
+import { Rules } from '../../../functions/service/rules.ts';
 import { createForwardApp } from '../../../sidecar/entry/forward.ts';
 import { Gate } from '../../../sidecar/entry/gate.ts';
-import { Rules } from '../../../functions/service/rules.ts';
+import { Terminated } from '../../../sidecar/entry/terminated.ts';
 import { listen, memoryLog, startP2P } from '../../support/app.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { get } from '../../support/client.ts';
@@ -38,7 +39,14 @@ async function startProxy(
     self: node.self,
   });
   const mirror = { handle: () => Promise.reject(new Error('nothing here is for the mirror')) };
-  const app = createForwardApp({ gate, mirror, readiness: node.readiness, metrics: node.metrics, log });
+  const app = createForwardApp({
+    gate,
+    mirror,
+    terminated: new Terminated(),
+    readiness: node.readiness,
+    metrics: node.metrics,
+    log,
+  });
   const server = await listen(app.callback());
   return {
     ...server,
