@@ -10,7 +10,7 @@ import { tempDir, unmountBelow } from './temp-dir.ts';
 const run = promisify(execFile);
 
 const READY_MS = 30_000;
-const PULL_MS = 60_000;
+const PULL_MS = 120_000;
 
 /** How a containerd starts. */
 export interface ContainerdOptions {
