@@ -1,13 +1,13 @@
 import type { IncomingMessage } from 'node:http';
-import { connect, Socket } from 'node:net';
+import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { redact } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import type { Logger } from '../../functions/service/log.ts';
 import type { OriginAccess } from '../../functions/service/origin-access.ts';
 import type { Rules } from '../../functions/service/rules.ts';
 import type { Interception } from './intercept.ts';
+import { join, KEEP_ALIVE_MS } from './join.ts';
 
 /** What CONNECT takes. */
 export interface ConnectParts {
@@ -19,11 +19,6 @@ export interface ConnectParts {
   readonly log: Logger;
 }
 
-// A side that is cut off without a word would hold its tunnel for ever: after this long without traffic the kernel
-// asks whether it is still there.
-const KEEP_ALIVE_MS = 60_000;
-// Once one side has said that it is done nothing may tell of its end any more: the other has this long to say more.
-const HALF_CLOSED_MS = 10 * 60_000;
 // A refused client that does not take its answer, or does not hang up after it, is not waited for longer.
 const REFUSAL_MS = 2_000;
 
@@ -106,22 +101,6 @@ function openTunnel(
       log.debug({ target: target.text, cause }, 'tunnel_ended'),
     );
   });
-}
-
-/** Lets bytes flow both ways until both sides have ended, or one has broken. */
-async function join(client: Duplex, upstream: Socket): Promise<void> {
-  if (client instanceof Socket) client.setKeepAlive(true, KEEP_ALIVE_MS);
-  for (const [side, other] of [
-    [client, upstream],
-    [upstream, client],
-  ] as const) {
-    // What breaks on one side must not look like a proper end on the other.
-    side.once('error', () => (other instanceof Socket ? other.resetAndDestroy() : other.destroy()));
-    side.once('end', () => {
-      if (other instanceof Socket) other.setTimeout(HALF_CLOSED_MS, () => other.destroy());
-    });
-  }
-  await Promise.all([pipeline(client, upstream), pipeline(upstream, client)]);
 }
 
 /** Where CONNECT asks to be connected to. It has no scheme: an entry or rule of either is meant. */
