@@ -1,5 +1,6 @@
 import type { Address } from '../protocol/address.ts';
 import type { HeaderLines } from '../protocol/errors.ts';
+import type { Credential } from './access/credential.ts';
 
 /** What someone wants to read. */
 export interface Ask {
@@ -8,8 +9,8 @@ export interface Ask {
   readonly headers: HeaderLines;
   /** Offset of the first byte needed, so that the request that learns the facts brings it along; `undefined` for facts alone. */
   readonly first: number | undefined;
-  /** True when the request carries credentials, a signed URL among them: it may be served what is cached, but nothing is cached for it. */
-  readonly credentialed: boolean;
+  /** What the asker proves its right to read by; `headers` has the part of it that is a header. */
+  readonly credential: Credential;
   /** True when the asker doubts what is cached (`Cache-Control: no-cache`): facts are confirmed, digests checked again. */
   readonly doubtful: boolean;
 }

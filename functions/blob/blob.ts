@@ -1,5 +1,6 @@
 import type { Address } from '../protocol/address.ts';
 import { hasCode, P2PError } from '../protocol/errors.ts';
+import type { Grant } from '../protocol/grant.ts';
 import type { Span } from '../protocol/range.ts';
 import type { Ask } from './ask.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -21,7 +22,7 @@ export interface ChunkSource {
   /** Chunks fetched ahead of one read. */
   readonly lookAhead: number;
   /** A chunk that needs no waiting for a store: in memory, or on its way already. */
-  ready(facts: BlobFacts, index: number): Flight | undefined;
+  ready(ask: Ask, facts: BlobFacts, index: number): Flight | undefined;
   /** A chunk to be read in part from where it is stored; `undefined` where a flight is the way. */
   extent(facts: BlobFacts, index: number): Promise<Extent | undefined>;
   /** The flight of a chunk: one that is under way, else a new one. */
@@ -44,15 +45,18 @@ export interface ChunkSource {
 /** A blob whose facts are known, ready to be read. */
 export class Blob {
   readonly facts: BlobFacts;
+  /** By what right it is read. */
+  readonly grant: Grant;
   /** What the first bytes read came out of; known once they came. */
   first: Supply | undefined;
   readonly #reader: ChunkSource;
   readonly #ask: Ask;
 
-  constructor(reader: ChunkSource, ask: Ask, facts: BlobFacts) {
+  constructor(reader: ChunkSource, ask: Ask, facts: BlobFacts, grant: Grant) {
     this.#reader = reader;
     this.#ask = ask;
     this.facts = facts;
+    this.grant = grant;
   }
 
   /**
@@ -194,7 +198,7 @@ class Transfer {
    * flight. What is to be hashed whole comes by flights alone.
    */
   async #supply(index: number): Promise<Flight | Extent> {
-    const known = this.#supplies.get(index) ?? this.#reader.ready(this.#facts, index);
+    const known = this.#supplies.get(index) ?? this.#reader.ready(this.#ask, this.#facts, index);
     const supply = known ?? (this.#pass ? undefined : await this.#reader.extent(this.#facts, index));
     if (supply === undefined) return this.#takeOff(index);
     if (!this.#supplies.has(index)) this.#hold(index, supply);

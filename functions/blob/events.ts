@@ -2,6 +2,8 @@
 export interface ReaderEvents {
   /** Bytes were served that came from here: a store's name, `memory`, or `origin`, `root`, `sibling`; of `chunks` more chunks. */
   served(from: string, bytes: number, chunks: number): void;
+  /** An origin was asked, or could not be asked, whether somebody may read what is cached. */
+  checked(outcome: CheckOutcome): void;
   /** Something went wrong that the client may never notice. */
   failed(event: ReaderFailure, fields: Readonly<Record<string, unknown>>): void;
 }
@@ -14,3 +16,6 @@ export type ReaderFailure =
   | 'chunk_corrupt'
   | 'digest_mismatched'
   | 'origin_changed';
+
+/** What a check of a right came to. */
+export type CheckOutcome = 'allowed' | 'refused' | 'unavailable';

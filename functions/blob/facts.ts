@@ -59,6 +59,8 @@ export interface Sighting {
   readonly size: number;
   readonly headers: HeaderLines;
   readonly rangeless: boolean;
+  /** True when it was asked for with a credential. */
+  readonly isPrivate: boolean;
 }
 
 /**
@@ -72,11 +74,14 @@ export function learnFacts(
   chunkBytes: number,
   nowMs: number,
 ): BlobFacts | undefined {
-  if (!Number.isSafeInteger(seen.size) || countChunks(seen.size, chunkBytes) > MAX_CHUNKS) return undefined;
+  if (!Number.isSafeInteger(seen.size) || seen.size < address.minBytes) return undefined;
+  if (countChunks(seen.size, chunkBytes) > MAX_CHUNKS) return undefined;
   const etag = headerValue(seen.headers, 'etag');
   const lastModified = headerValue(seen.headers, 'last-modified');
   const key = blobKey(address, seen.size, etag, lastModified);
   if (key === undefined || isEncoded(seen.headers)) return undefined;
+  // What has no digest may hold something else for everyone who asks, and a date does not tell that apart.
+  if (address.digest === undefined && seen.isPrivate && !isStrong(etag)) return undefined;
   // What a digest names is the same for everyone, whatever the server says it looked at.
   if (address.digest === undefined ? varies(seen.headers) : isPage(seen.headers)) return undefined;
   const policy = policyOf(address, seen.headers);
@@ -114,10 +119,18 @@ export function confirmFacts(
   };
 }
 
-/** True while the facts may be used without asking; those of a digest always may. */
-export function isFresh(facts: BlobFacts, nowMs: number): boolean {
-  return facts.freshUntilMs === undefined || nowMs < facts.freshUntilMs;
+/** True while the facts may be used without asking; those of a proven digest, or of what never changes, always may. */
+export function isFresh(
+  { freshUntilMs }: BlobFacts,
+  nowMs: number,
+  { isImmutable }: Pick<Address, 'isImmutable'>,
+): boolean {
+  // Nothing is fresh any more of what was written to.
+  return freshUntilMs === undefined || nowMs < freshUntilMs || (isImmutable && freshUntilMs > EXPIRED_MS);
 }
+
+/** `freshUntilMs` of facts that have to be confirmed, come what may. */
+export const EXPIRED_MS = 0;
 
 /** Seconds since the origin vouched for these facts: the `Age` of a reply (RFC 9111 §5.1). */
 export function ageSeconds(facts: BlobFacts, nowMs: number): number {
@@ -125,8 +138,9 @@ export function ageSeconds(facts: BlobFacts, nowMs: number): number {
 }
 
 function policyOf(address: Address, headers: HeaderLines): CachePolicy {
-  // A 206 counts as the 200 it is a part of: the chunks are put together again. Credentials are not shown
-  // here because replies to requests that carry them are never cached.
+  // A 206 counts as the 200 it is a part of: the chunks are put together again. That the request had an Authorization
+  // is not shown here: RFC 9111 §3.5 keeps shared caches from storing such replies because they would serve them to
+  // anyone, and we serve them to those alone whom the origin lets read them (see access/).
   return new CachePolicy(
     { url: address.identity, method: 'GET', headers: {} },
     { status: 200, headers },
@@ -153,6 +167,8 @@ function repeatable(headers: HeaderLines): HeaderLines {
   }
   return kept;
 }
+
+const isStrong = (etag: string | undefined): boolean => etag !== undefined && !etag.startsWith('W/');
 
 function ageOf(headers: HeaderLines): number {
   const age = Number(headerValue(headers, 'age') ?? 0);

@@ -1,4 +1,5 @@
 import { P2PError } from '../protocol/errors.ts';
+import type { Ask } from './ask.ts';
 import type { Chunk, ChunkId } from './chunk.ts';
 import { type ChunkMemory, ChunkPool } from './chunk-memory.ts';
 
@@ -12,6 +13,8 @@ export class Flight {
   readonly id: ChunkId;
   /** Bytes the chunk will have. */
   readonly length: number;
+  /** For whom it is fetched, the first first; each has another credential or another address. */
+  readonly askers: Ask[] = [];
   /** Where the bytes come from: a store's or source's name; undefined until known. */
   from: string | undefined;
   /** sha-256 in hex that the chunk must have, when that is known before it is whole. */

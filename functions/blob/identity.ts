@@ -7,22 +7,30 @@ const sha256Text = (text: string): string => createHash('sha256').update(text).d
 /**
  * Where the facts that are proven, or that need no proof, are kept: the digest, else the hash of the identity. Of a
  * manifest the digest proves the bytes but not the media type beside them, which changes what they mean: each
- * origin's is kept apart.
+ * repository's is kept apart.
  */
 export const addressKey = (address: Address): string =>
   address.isManifest ? claimKey(address) : (address.digest ?? sha256Text(address.identity));
 
 /**
- * Where the facts that one origin tells are kept. What an origin says of a digest is a claim until the whole
- * blob has been hashed: it is kept by digest and origin, so that no origin speaks for the clients of another.
+ * Where the facts are kept that an origin tells in one scope. What it says of a digest is a claim until the whole
+ * blob has been hashed, so no origin speaks for the clients of another; and that a repository has a digest is what
+ * lets those read it here who may read that repository, so none speaks for the clients of another either.
  */
-export function claimKey({ digest, isManifest, origin, identity }: Address): string {
+export function claimKey({ digest, isManifest, identity, scope }: Address): string {
   if (digest === undefined) return sha256Text(identity);
-  return sha256Text(`${isManifest ? 'manifest' : 'claim'}\n${digest} ${origin}`);
+  return sha256Text(`${isManifest ? 'manifest' : 'claim'}\n${digest} ${scope}`);
 }
 
 /**
- * Names the chunks of the version of a blob that these validators tell apart: for a digest by claim and size,
+ * What a request needs the right to read: the scope, or of what has no digest this very version of it, for the same
+ * URL may hold something else for everyone who asks.
+ */
+export const rightOf = ({ digest, scope }: Address, facts: { readonly key: BlobKey } | undefined): string =>
+  digest === undefined ? (facts?.key ?? scope) : scope;
+
+/**
+ * Names the chunks of the version of a blob that these validators tell apart: for a digest by origin and size,
  * else by a strong ETag, else by Last-Modified with the size (RFC 9110 §8.8). `undefined` when nothing tells
  * versions apart: do not cache.
  */
@@ -32,7 +40,7 @@ export function blobKey(
   etag: string | undefined,
   lastModified: string | undefined,
 ): BlobKey | undefined {
-  if (address.digest !== undefined) return sha256Text(`${claimKey(address)} ${size}`);
+  if (address.digest !== undefined) return sha256Text(`${address.digest} ${address.origin} ${size}`);
   if (etag !== undefined && !etag.startsWith('W/')) {
     return sha256Text(`${address.identity}\netag ${etag} ${size}`);
   }

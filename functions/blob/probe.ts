@@ -1,6 +1,9 @@
 import type { Address } from '../protocol/address.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { type Grant, parseGrant } from '../protocol/grant.ts';
+import { ACCESS_HEADER, headerValue } from '../protocol/headers.ts';
 import { formatRange, parseRange } from '../protocol/range.ts';
+import { NO_CREDENTIAL } from './access/credential.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import type { Ask } from './ask.ts';
 import { firstSuccess } from './attempt.ts';
@@ -16,6 +19,8 @@ const EMPTY_DIGEST = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49
 export interface Found {
   readonly facts: BlobFacts;
   readonly opened: OpenReply | undefined;
+  /** What another node of ours says of the asker's right. */
+  readonly said: Grant | undefined;
 }
 
 interface ProbeParts {
@@ -60,7 +65,8 @@ export class Probe {
     const question = this.#question(source, needed, stale);
     const { reply, answer } = await this.#open(ask, source, question);
     if (answer.kind === 'unchanged' && stale !== undefined) {
-      return { facts: confirmFacts(stale, ask.address, reply.headers, this.#parts.now()), opened: undefined };
+      const facts = confirmFacts(stale, ask.address, reply.headers, this.#parts.now());
+      return { facts, opened: undefined, said: this.#said(reply) };
     }
     if (answer.kind === 'beyond') return this.#askWhole(ask, source);
     return this.#learn(ask, { source, reply, answer }, needed !== undefined, question.method === 'GET');
@@ -103,14 +109,20 @@ export class Probe {
     const { reply, answer } = opened;
     const { chunkBytes, now } = this.#parts;
     const size = answer.kind === 'part' || answer.kind === 'whole' ? answer.size : undefined;
+    const isPrivate = ask.credential !== NO_CREDENTIAL;
     const rangeless = answer.kind === 'whole' && ranged && size !== undefined && size > chunkBytes;
     const facts =
       size === undefined
         ? undefined
-        : learnFacts(ask.address, { size, headers: reply.headers, rangeless }, chunkBytes, now());
-    if (facts !== undefined && wanted && size !== 0) return { facts, opened };
+        : learnFacts(ask.address, { size, headers: reply.headers, rangeless, isPrivate }, chunkBytes, now());
+    const said = this.#said(reply);
+    if (facts !== undefined && wanted && size !== 0) return { facts, opened, said };
     reply.body.discard();
-    return facts === undefined ? undefined : { facts, opened: undefined };
+    return facts === undefined ? undefined : { facts, opened: undefined, said };
+  }
+
+  #said({ headers }: Reply): Grant | undefined {
+    return parseGrant(headerValue(headers, ACCESS_HEADER), this.#parts.now());
   }
 }
 

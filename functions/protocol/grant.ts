@@ -12,9 +12,12 @@ export interface Grant {
   readonly publicBy: Anonymity | undefined;
 }
 
+// Where nothing is checked a right has no end.
+const MAX_SECONDS = 86_400;
+
 /** `max-age=300`, and `; public=bare` for what everyone may read. Relative, for clocks differ. */
 export function formatGrant({ untilMs, publicBy }: Grant, nowMs: number): string {
-  const seconds = Math.max(0, Math.floor((untilMs - nowMs) / 1000));
+  const seconds = Math.min(MAX_SECONDS, Math.max(0, Math.floor((untilMs - nowMs) / 1000)));
   return `max-age=${seconds}${publicBy === undefined ? '' : `; public=${publicBy}`}`;
 }
 

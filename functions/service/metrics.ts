@@ -8,6 +8,7 @@ export class Metrics {
   readonly #reads: Counter<'from'>;
   readonly #bytes: Counter<'from'>;
   readonly #failures: Counter<'event'>;
+  readonly #checks: Counter<'outcome'>;
   readonly #replies: Counter<'way' | 'status'>;
   readonly #firstByte: Histogram<'cache'>;
   readonly #evictions: Counter;
@@ -31,6 +32,12 @@ export class Metrics {
       name: 'p2p_failures_total',
       help: 'Failures by kind, noticed by clients or not',
       labelNames: ['event'],
+      registers,
+    });
+    this.#checks = new Counter({
+      name: 'p2p_access_checks_total',
+      help: 'Times an origin was asked whether a client may read what is cached, by outcome',
+      labelNames: ['outcome'],
       registers,
     });
     this.#replies = new Counter({
@@ -85,6 +92,7 @@ export class Metrics {
         this.#bytes.inc({ from }, bytes);
         if (chunks > 0) this.#reads.inc({ from }, chunks);
       },
+      checked: (outcome) => this.#checks.inc({ outcome }),
       failed: (event: ReaderFailure, fields) => {
         this.#failures.inc({ event });
         log.warn(fields, event);

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { credentialOf } from '../blob/access/credential.ts';
 import type { Ask } from '../blob/ask.ts';
 import type { Blob } from '../blob/blob.ts';
 import { ageSeconds, type BlobFacts } from '../blob/facts.ts';
@@ -7,7 +8,9 @@ import type { Upstream } from '../blob/upstream.ts';
 import type { Address } from '../protocol/address.ts';
 import { formatContentDigest } from '../protocol/digest.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { formatGrant } from '../protocol/grant.ts';
 import {
+  ACCESS_HEADER,
   AGENT_HEADER,
   BLOB_HEADER,
   capChain,
@@ -84,12 +87,15 @@ export class BlobServer {
     const { request } = asked;
     const startedMs = this.#parts.now();
     const specs = request.method === 'GET' ? parseRange(request.headers.range) : undefined;
-    const blob = negotiates(asked) ? undefined : await this.#parts.reader.open(this.#ask(asked, specs));
+    const blob =
+      negotiates(asked) || 'cookie' in request.headers
+        ? undefined
+        : await this.#parts.reader.open(this.#ask(asked, specs));
     if (blob === undefined) return this.#relay(asked, outlet);
     const { facts } = blob;
     const verdict = evaluatePreconditions(request.headers, facts);
     if (verdict === 'failed') throw new P2PError('PRECONDITION_FAILED', 'the blob is another version');
-    const local = { ...this.#blobHeaders(facts), ...hit(facts, startedMs), ...asked.headers };
+    const local = { ...this.#blobHeaders(asked, blob), ...hit(facts, startedMs), ...asked.headers };
     if (verdict === 'not-modified') return head(asked, 304, local);
     const plan = planReply(
       facts,
@@ -111,10 +117,11 @@ export class BlobServer {
         'user-agent': PROXY_NAME,
         ...(address.isManifest ? { accept: MANIFEST_ACCEPT } : {}),
         ...(chain === undefined ? {} : { [AGENT_HEADER]: capChain(chain) }),
+        ...(headers.authorization === undefined ? {} : { authorization: headers.authorization }),
       },
       first:
         method === 'HEAD' ? undefined : first === undefined ? 0 : 'first' in first ? first.first : undefined,
-      credentialed: address.signed || Boolean(headers.authorization) || Boolean(headers.cookie),
+      credential: credentialOf(address, headers.authorization),
       // A whole blob is checked again only for a node of ours, which has seen it fail.
       doubtful:
         /\bno-cache\b/.test(headers['cache-control'] ?? '') &&
@@ -138,18 +145,15 @@ export class BlobServer {
   }
 
   /** Sends the head, once the first bytes are there and have shown where they come from. */
-  #begin(
-    { response, headers }: BlobRequest,
-    { facts, first }: Blob,
-    plan: ReplyPlan,
-    startedMs: number,
-  ): void {
+  #begin(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): void {
+    const { response, headers } = asked;
+    const { facts, first } = blob;
     const { metrics, now } = this.#parts;
     const isHit = !UPSTREAM_KINDS.has(first?.from ?? '');
     const [only] = plan.parts;
     const isOneChunk = plan.parts.length === 1 && only !== undefined && coversChunk(only.span, facts);
     response.writeHead(plan.status, {
-      ...this.#blobHeaders(facts),
+      ...this.#blobHeaders(asked, blob),
       ...plan.headers,
       ...(isHit ? hit(facts, now()) : miss(facts, now())),
       ...(isOneChunk && first?.sha256 !== undefined
@@ -160,11 +164,14 @@ export class BlobServer {
     metrics.firstByte(isHit ? 'hit' : 'miss', (now() - startedMs) / 1000);
   }
 
-  #blobHeaders(facts: BlobFacts): HeaderLines {
+  #blobHeaders({ request }: BlobRequest, { facts, grant }: Blob): HeaderLines {
+    const { now, self } = this.#parts;
     return {
       ...facts.headers,
       via: `1.1 ${PROXY_NAME}`,
-      [SOURCE_HEADER]: this.#parts.self,
+      [SOURCE_HEADER]: self,
+      // Only a node of ours serves it on to others.
+      ...(AGENT_HEADER in request.headers ? { [ACCESS_HEADER]: formatGrant(grant, now()) } : {}),
       [BLOB_HEADER]: formatBlobLine({ ...facts, key: facts.digest ?? facts.key }),
     };
   }

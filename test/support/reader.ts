@@ -1,13 +1,16 @@
 import * as assert from 'uvu/assert';
+import type { AccessPolicy } from '../../functions/blob/access/access.ts';
+import { credentialOf } from '../../functions/blob/access/credential.ts';
 import type { Ask } from '../../functions/blob/ask.ts';
 import type { Blob } from '../../functions/blob/blob.ts';
 import { KiB, MiB } from '../../functions/blob/chunk.ts';
-import type { ReaderEvents, ReaderFailure } from '../../functions/blob/events.ts';
+import type { CheckOutcome, ReaderEvents, ReaderFailure } from '../../functions/blob/events.ts';
 import { MemoryStore } from '../../functions/blob/memory.ts';
 import { BlobReader } from '../../functions/blob/reader.ts';
 import type { ChunkStore } from '../../functions/blob/store.ts';
 import type { Upstream } from '../../functions/blob/upstream.ts';
 import { parseAddress } from '../../functions/protocol/address.ts';
+import { headerValue } from '../../functions/protocol/headers.ts';
 import type { Span } from '../../functions/protocol/range.ts';
 import { HttpClient, type HttpLimits } from '../../functions/service/http-client.ts';
 import { OriginUpstream } from '../../functions/service/origin.ts';
@@ -15,6 +18,7 @@ import { OriginAccess } from '../../functions/service/origin-access.ts';
 
 /** What a reader has told its watcher. */
 export interface Told extends ReaderEvents {
+  readonly checks: CheckOutcome[];
   readonly failures: { readonly event: ReaderFailure; readonly fields: Readonly<Record<string, unknown>> }[];
   /** Bytes and chunks served, by where they came from. */
   readonly from: Map<string, { bytes: number; chunks: number }>;
@@ -23,9 +27,12 @@ export interface Told extends ReaderEvents {
 export function told(): Told {
   const failures: Told['failures'] = [];
   const from: Told['from'] = new Map();
+  const checks: Told['checks'] = [];
   return {
+    checks,
     failures,
     from,
+    checked: (outcome) => checks.push(outcome),
     failed: (event, fields) => failures.push({ event, fields }),
     served(name, bytes, chunks) {
       const sum = from.get(name) ?? { bytes: 0, chunks: 0 };
@@ -64,6 +71,8 @@ export interface ReaderOptions {
   readonly lookAhead?: { readonly perRead: number; readonly total: number };
   readonly limits?: Partial<HttpLimits>;
   readonly upstream?: Upstream;
+  readonly access?: Partial<AccessPolicy>;
+  readonly now?: () => number;
 }
 
 /** A reader over memory and real origins, and short ways to read by it. */
@@ -86,6 +95,8 @@ export function openReader({
   lookAhead = { perRead: 4, total: 16 },
   limits = {},
   upstream,
+  access = {},
+  now = Date.now,
 }: ReaderOptions = {}): TestReader {
   const events = told();
   const origins = originUpstream(limits);
@@ -95,20 +106,19 @@ export function openReader({
     chunkBytes,
     lookAhead,
     events,
-    now: Date.now,
+    access: { ttlMs: 300_000, onOutage: 'deny', check: true, ...access },
+    now,
     poison: true,
   });
   const test: TestReader = {
     reader,
     told: events,
-    ask: (url, part = {}) => ({
-      address: parseAddress(url),
-      headers: {},
-      first: 0,
-      credentialed: false,
-      doubtful: false,
-      ...part,
-    }),
+    ask(url, part = {}) {
+      const address = parseAddress(url);
+      const authorization = headerValue(part.headers ?? {}, 'authorization');
+      const credential = credentialOf(address, authorization);
+      return { address, headers: {}, first: 0, credential, doubtful: false, ...part };
+    },
     async open(url, part) {
       const blob = await reader.open(test.ask(url, part));
       assert.ok(blob, `${url} should be cacheable`);

@@ -75,10 +75,10 @@ export class Access {
     return this.#publics.recall(right);
   }
 
-  /** The origin's refusal that is still to be repeated. */
+  /** The origin's refusal that is to be repeated, for it was asked a moment ago. */
   refusal({ identity, credential }: AccessRequest): P2PError | undefined {
     const refusal = this.#verdicts.refusalOf(identity, credential);
-    return refusal !== undefined && this.#now() < refusal.atMs + REFUSED_MS ? refusal.error : undefined;
+    return refusal !== undefined && this.#now() < refusal.repeatsUntilMs ? refusal.error : undefined;
   }
 
   /**
@@ -100,10 +100,13 @@ export class Access {
     return { untilMs, publicBy: undefined };
   }
 
-  /** Takes note of what the origin refused a request with: UPSTREAM_REFUSED, of whatever status but 429. */
-  refuse({ right, identity, credential }: AccessRequest, error: P2PError): void {
+  /**
+   * Takes note of what the origin refused a request with: UPSTREAM_REFUSED, of whatever status but 429. It counts when
+   * the origin is away; and `repeats` says that meanwhile `refusal` is to spare it the same question.
+   */
+  refuse({ right, identity, credential }: AccessRequest, error: P2PError, repeats = false): void {
     const nowMs = this.#now();
-    this.#verdicts.refuse(identity, credential, error, nowMs);
+    this.#verdicts.refuse(identity, credential, error, repeats ? nowMs + REFUSED_MS : nowMs);
     // Anything else, such as 404, is about the one thing asked for.
     if (error.status !== 401 && error.status !== 403) return;
     this.#verdicts.disallow(right, credential);

@@ -12,8 +12,8 @@ const MAX_BODY_BYTES = 16 * KiB;
 /** The origin's answer to a credential it refused. */
 export interface Refusal {
   readonly error: P2PError;
-  /** Milliseconds since the epoch. */
-  readonly atMs: number;
+  /** Until when it is repeated without asking, milliseconds since the epoch. */
+  readonly repeatsUntilMs: number;
 }
 
 /**
@@ -50,7 +50,7 @@ export class Verdicts {
     return this.#allowed.get(this.#nameOf(right, credential));
   }
 
-  refuse(what: string, credential: Credential, error: P2PError, atMs: number): void {
+  refuse(what: string, credential: Credential, error: P2PError, repeatsUntilMs: number): void {
     // Cookies are for the one client whose request this was.
     const { 'set-cookie': _, ...headers } = error.headers;
     const body = error.body?.subarray(0, MAX_BODY_BYTES);
@@ -59,7 +59,7 @@ export class Verdicts {
       headers,
       ...(body === undefined ? {} : { body }),
     });
-    this.#refused.set(this.#nameOf(what, credential), { error: kept, atMs });
+    this.#refused.set(this.#nameOf(what, credential), { error: kept, repeatsUntilMs });
   }
 
   refusalOf(what: string, credential: Credential): Refusal | undefined {

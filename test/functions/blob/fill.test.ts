@@ -117,7 +117,8 @@ for (const [name, fault, code] of [
     origin.always = {};
     origin.forget();
     same(await kit.read(url), BYTES);
-    assert.equal(rangesOf(origin), [
+    // After 401 and 403 what is cached is not public any more, until the origin has been asked.
+    assert.equal(rangesOf(origin).filter(Boolean), [
       rangeOf(2 * CHUNK, 3 * CHUNK),
       rangeOf(3 * CHUNK, 4 * CHUNK),
       rangeOf(4 * CHUNK, SIZE),

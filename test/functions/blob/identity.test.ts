@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { addressKey, blobKey, claimKey } from '../../../functions/blob/identity.ts';
+import { addressKey, blobKey, claimKey, rightOf } from '../../../functions/blob/identity.ts';
 import { parseAddress } from '../../../functions/protocol/address.ts';
 import { digestPath } from '../../support/reader.ts';
 
@@ -16,13 +16,15 @@ test('files what is proven of a digest under the digest, whoever serves it', () 
   }
 });
 
-test('keeps what one origin claims of a digest apart from what another claims, and each size apart', () => {
+test('keeps what is said of a digest in each scope apart, and the chunks of each origin and size', () => {
   const address = parseAddress(`http://a.test${digestPath(HEX)}`);
-  const signed = parseAddress(`http://a.test/other${digestPath(HEX)}?x=1`);
+  const signed = parseAddress(`http://a.test${digestPath(HEX)}?X-Amz-Signature=1`);
+  const other = parseAddress(`http://a.test${digestPath(HEX).replace('/img/', '/other/')}`);
   const elsewhere = parseAddress(`http://b.test${digestPath(HEX)}`);
   assert.is(claimKey(signed), claimKey(address));
   assert.is.not(claimKey(elsewhere), claimKey(address));
-  assert.is(blobKey(address, 1, '"a"', DATE), blobKey(signed, 1, undefined, undefined));
+  assert.is.not(claimKey(other), claimKey(address));
+  assert.is(blobKey(address, 1, '"a"', DATE), blobKey(other, 1, undefined, undefined));
   assert.is.not(blobKey(address, 2, '"a"', DATE), blobKey(address, 1, '"a"', DATE));
   assert.is.not(blobKey(elsewhere, 1, '"a"', DATE), blobKey(address, 1, '"a"', DATE));
   assert.is(claimKey(PLAIN), addressKey(PLAIN));
@@ -51,6 +53,13 @@ test('goes by the date where the ETag is weak, and by the ETag alone where it is
 test('is nothing where nothing tells versions apart', () => {
   assert.is(blobKey(PLAIN, 1, undefined, undefined), undefined);
   assert.is(blobKey(PLAIN, 1, 'W/"a"', undefined), undefined);
+});
+
+test('needs a right to the scope of what a digest names, and to the very version of anything else', () => {
+  const address = parseAddress(`http://a.test${digestPath(HEX)}`);
+  assert.is(rightOf(address, { key: 'version' }), 'http://a.test/v2/img');
+  assert.is(rightOf(PLAIN, { key: 'version' }), 'version');
+  assert.is(rightOf(PLAIN, undefined), PLAIN.identity);
 });
 
 test.run();

@@ -279,33 +279,51 @@ for (const fault of [
   });
 }
 
-for (const credential of [{ authorization: 'Bearer t' }, { cookie: 'session=1' }] as const) {
-  test(`passes a request with ${Object.keys(credential)[0]} on, and lets nobody else have what it brought`, async () => {
-    await using origin = await startOrigin();
-    await using node = await startP2P();
-    const url = node.of(origin.put('/blob', BYTES, FRESH));
-    const answer = await get(url, { headers: credential });
-    assert.is(answer.digest, sha256(BYTES));
-    assert.is(
-      origin.hits[0]?.headers.authorization,
-      (credential as { authorization?: string }).authorization,
-    );
-    assert.is(origin.hits[0]?.headers.cookie, undefined);
-    origin.always = { status: 401 };
-    assert.is((await get(url)).status, 401);
-    assert.is((await get(url, { headers: credential })).status, 401);
-  });
-}
-
-test('passes a signed URL on, and keeps nothing of it', async () => {
+test('passes a request with a cookie on without it, and keeps nothing of what it brought', async () => {
   await using origin = await startOrigin();
   await using node = await startP2P();
-  const url = node.of(`${origin.put('/blob', BYTES, FRESH)}?X-Amz-Signature=abc&X-Amz-Expires=60`);
-  assert.is((await get(url)).digest, sha256(BYTES));
-  assert.is(origin.hits[0]?.url, '/blob?X-Amz-Signature=abc&X-Amz-Expires=60');
-  origin.always = { status: 403 };
-  assert.is((await get(url)).status, 403);
+  const url = node.of(origin.put('/blob', BYTES, FRESH));
+  const headers = { cookie: 'session=1' };
+  assert.is((await get(url, { headers })).digest, sha256(BYTES));
+  assert.is(origin.hits[0]?.headers.cookie, undefined);
+  origin.always = { status: 401 };
+  assert.is((await get(url)).status, 401);
+  assert.is((await get(url, { headers })).status, 401);
 });
+
+const SIGNED = '?X-Amz-Expires=60&X-Amz-Signature=';
+
+for (const [name, query, headers] of [
+  ['an Authorization header', '', { authorization: 'Basic mine' }],
+  ['a signed URL', `${SIGNED}mine`, {}],
+] as const) {
+  test(`keeps what ${name} brought for those whom the origin lets read it`, async () => {
+    await using origin = await startOrigin();
+    await using node = await startP2P();
+    const blob = origin.put('/blob', BYTES, FRESH);
+    const url = node.of(blob + query);
+    assert.is((await get(url, { headers })).digest, sha256(BYTES));
+    assert.is(origin.hits[0]?.headers.authorization, 'authorization' in headers ? 'Basic mine' : undefined);
+    assert.is(origin.hits[0]?.url, `/blob${query}`);
+    await node.kit.reader.settled();
+    origin.always = { status: 403, body: 'not you', headers: { 'x-own': 'y' } };
+    origin.forget();
+    const mine = await get(url, { headers });
+    assert.is(mine.digest, sha256(BYTES));
+    assert.is(origin.hits.length, 0);
+    for (const [other, asked] of [
+      [blob, {}],
+      [blob, { authorization: 'Basic other' }],
+      [`${blob}${SIGNED}other`, {}],
+    ] as const) {
+      const refused = await get(node.of(other), { headers: asked });
+      assert.is(refused.status, 403);
+      assert.is(refused.text, 'not you');
+      assert.is(refused.headers['x-own'], 'y');
+      assert.is(refused.headers['x-p2p-blob'], undefined);
+    }
+  });
+}
 
 test('says to the origin nothing of a client but what it may know', async () => {
   // DadiP2P copied Range, Authorization and every other header to whoever it asked.
