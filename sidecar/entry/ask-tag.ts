@@ -95,7 +95,9 @@ async function expectWhole(reply: Reply, source: Source, question: TagQuestion, 
   const request = { right: address.scope, identity: address.identity, credential };
   try {
     const { kind } = await readAnswer(reply, source);
-    if (kind === 'whole') {
+    // A page in place of a manifest is of some portal or error handler in between.
+    const isPage = /^text\/html\b/i.test(headerValue(reply.headers, 'content-type') ?? '');
+    if (kind === 'whole' && !isPage) {
       access.accept(request, parseGrant(headerValue(reply.headers, ACCESS_HEADER), now()));
       return;
     }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Upstream } from '../../functions/blob/upstream.ts';
+import type { Source, Upstream } from '../../functions/blob/upstream.ts';
 import { type Address, parseAddress } from '../../functions/protocol/address.ts';
 import type { Digest } from '../../functions/protocol/digest.ts';
 import { type HeaderLines, hasCode, P2PError } from '../../functions/protocol/errors.ts';
@@ -93,7 +93,7 @@ export class Mirror {
     const { origin } = asked.address;
     try {
       if (outages.has(origin)) return letThrough(asked);
-      await this.#relay(asked, { sources: (address) => eachOnce(upstream.sources(address)) });
+      await this.#relay(asked, { sources: (address) => working(upstream.sources(address)) });
       outages.ended(origin);
     } catch (error) {
       const isAway = error instanceof P2PError && error.status >= 500 && !asked.response.headersSent;
@@ -119,18 +119,43 @@ export class Mirror {
       throw error;
     });
     if (answer === undefined) return this.#relay(asked, upstream);
-    if (answer.staleSeconds !== undefined) {
-      return this.#serve(manifest(answer.digest), answer.digest, staleMarks(answer.staleSeconds));
+    const { digest, staleSeconds } = answer;
+    if (staleSeconds !== undefined) {
+      return this.#serve(manifest(digest), digest, staleMarks(staleSeconds));
     }
     const head = request.method === 'HEAD' ? headOf(answer) : undefined;
     if (head !== undefined) return reply(asked, head);
-    return this.#serve(manifest(answer.digest), answer.digest);
+    return this.#serve(manifest(digest), digest).catch((error: unknown) => {
+      // A manifest that a registry makes for those who accept no other, it has under the tag alone.
+      if (!hasCode(error, 'UPSTREAM_REFUSED') || error.status !== 404) throw error;
+      return this.#relay(asked, upstream);
+    });
   }
 
   async #relay({ request, response, address }: Asked, upstream: Upstream): Promise<void> {
-    const headers = { ...forwardedHeaders(request.headers), [AGENT_HEADER]: this.#parts.self };
+    const headers = {
+      ...forwardedHeaders(request.headers),
+      // It is the registry that is asked, not the cache of a root.
+      'cache-control': 'no-cache',
+      [AGENT_HEADER]: this.#parts.self,
+    };
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
     await relay(upstream, { address, method, headers }, response, new Outlet(response));
+  }
+}
+
+/** The sources, once each, less those that fail: what a failing registry answers to a ping helps nobody. */
+function* working(sources: Iterable<Source>): Iterable<Source> {
+  for (const source of eachOnce(sources)) {
+    yield {
+      ...source,
+      async open(query, signal) {
+        const reply = await source.open(query, signal);
+        if (reply.status < 500) return reply;
+        reply.body.discard();
+        throw new P2PError('UPSTREAM_FAILED', `${source.name} answered ${reply.status}`);
+      },
+    };
   }
 }
 

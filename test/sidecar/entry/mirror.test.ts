@@ -119,6 +119,12 @@ test('lets clients through while the registry cannot be reached, and asks it onc
   assert.is(origin.hits.length, 1);
 });
 
+test('lets clients through while the registry fails', async () => {
+  await using origin = await startOrigin({ always: { status: 503 } });
+  await using mirror = await startMirror(origin);
+  assert.is((await mirror.ask('/v2/')).status, 200);
+});
+
 test('serves blobs by HEAD, whole and in ranges, the second time without asking', async () => {
   await using origin = await startOrigin();
   await using mirror = await startMirror(origin);
@@ -232,6 +238,19 @@ test('sees a tag move at the next pull', async () => {
   assert.is((await mirror.ask(TAG)).digest, sha256(MANIFEST));
   putImage(origin, OTHER_MANIFEST);
   assert.is((await mirror.ask(TAG)).digest, sha256(OTHER_MANIFEST));
+});
+
+test('leaves a manifest to the registry that it has under its tag alone', async () => {
+  // docker-registry makes a schema 1 manifest, signed anew each time, for who accepts nothing later.
+  await using origin = await startOrigin();
+  await using mirror = await startMirror(origin);
+  origin.put(TAG, MANIFEST, {
+    headers: { 'content-type': IMAGE, 'docker-content-digest': digestOf(MANIFEST) },
+  });
+  const answer = await mirror.ask(TAG);
+  assert.is(answer.status, 200);
+  assert.ok(answer.bytes.equals(MANIFEST));
+  assert.is((await mirror.ask(manifestPath(MANIFEST))).status, 404);
 });
 
 test('keeps the tags of registries apart that have a repository of the same name', async () => {

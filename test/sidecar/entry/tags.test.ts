@@ -163,6 +163,7 @@ test('gives the last answer while the origin cannot be reached, and its age', as
     'resets the connection': { reset: true },
     'answers 500': { status: 500 },
     'answers 503': { status: 503 },
+    'is a page of a portal': { headers: { 'content-type': 'text/html; charset=utf-8' } },
     hangs: { delayMs: 10_000 },
   };
   await eachCase(away, async (fault) => {
