@@ -7,12 +7,13 @@ import { P2PError } from '../functions/protocol/errors.ts';
 import { nearest } from '../functions/service/config/nearest.ts';
 import { parseArguments } from './cli/arguments.ts';
 import type { World } from './cli/command.ts';
+import { DOCTOR } from './cli/doctor.ts';
 import { COMMON_FLAGS, formatCommandHelp, formatHelp } from './cli/help.ts';
 import { RUN } from './cli/run.ts';
 import { SETUP, UNINSTALL } from './cli/setup.ts';
 import { START } from './cli/start.ts';
 
-const COMMANDS = [RUN, START, SETUP, UNINSTALL];
+const COMMANDS = [RUN, START, SETUP, DOCTOR, UNINSTALL];
 
 const world: World = {
   env: process.env,

@@ -2,7 +2,7 @@ import type { Edit, RuntimePlan } from './edit.ts';
 import type { FileView } from './host-files.ts';
 import { createHostsToml, editHostsToml } from './hosts-toml.ts';
 import { refuse } from './refuse.ts';
-import { decodeText } from './text.ts';
+import { decodeText, insertLines } from './text.ts';
 import { parseToml, setText, type Toml, valueAt } from './toml.ts';
 import type { MirroredRegistry, Wiring } from './wiring.ts';
 
@@ -38,7 +38,7 @@ export function planContainerd(wiring: Wiring, files: FileView): RuntimePlan {
 }
 
 function registryTable({ path, text, value }: Toml): readonly string[] {
-  // A file that does not say is of version 1; of one that says nothing at all, all read version 2.
+  // A file that does not say is of version 1; one that says nothing at all becomes one of version 2.
   const version = value.version ?? (Object.keys(value).length === 0 ? 2 : 1);
   const table = REGISTRY_TABLES.get(version);
   if (table !== undefined) return table;
@@ -65,10 +65,13 @@ const configPathEdit = (table: readonly string[]): Edit => ({
   path: CONFIG,
   purpose: 'config-path',
   activate: RESTART,
-  apply(text) {
-    const toml = parseToml(CONFIG, text ?? 'version = 2\n');
-    if (valueAt(toml.value, [...table, 'config_path'])) return toml.text;
-    return setText(toml, table, 'config_path', HOSTS_FOLDER);
+  apply(text = '') {
+    const toml = parseToml(CONFIG, text);
+    if (valueAt(toml.value, [...table, 'config_path'])) return text;
+    // Without a version it would be taken for one of version 1, and the table for unknown.
+    const isBlank = Object.keys(toml.value).length === 0;
+    const versioned = isBlank ? parseToml(CONFIG, insertLines(text, text.length, ['version = 2'])) : toml;
+    return setText(versioned, table, 'config_path', HOSTS_FOLDER);
   },
 });
 

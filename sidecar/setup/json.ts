@@ -22,7 +22,7 @@ export function parseJsonObject(path: string, text: string): Record<string, unkn
   if (first !== undefined) {
     const line = text.slice(0, first.offset).split('\n').length;
     const problem = `is not valid JSON (line ${line}: ${printParseErrorCode(first.error)})`;
-    throw refuse(path, problem, 'correct it; the daemon that reads it would not start either');
+    throw refuse(path, problem, 'correct it: the daemon that reads it would not start either');
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw refuse(path, 'is not a JSON object', 'correct it');

@@ -1,25 +1,14 @@
 import { execFile } from 'node:child_process';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { nearest } from '../../functions/service/config/nearest.ts';
-import { planContainerd } from '../setup/containerd.ts';
-import { planDocker } from '../setup/docker.ts';
-import type { RuntimePlan } from '../setup/edit.ts';
-import type { FileView } from '../setup/host-files.ts';
-import { RUNTIMES, type Runtime } from '../setup/manifest.ts';
-import { planPodman } from '../setup/podman.ts';
-import type { Wiring } from '../setup/wiring.ts';
-import type { Arguments, Flag } from './arguments.ts';
-
-/** The flags of the commands that look at, or edit, what belongs to a runtime. */
-export const RUNTIME_FLAGS: readonly Flag[] = [
-  { name: 'root', value: 'DIR', help: "where the host's files are, for an image that is being built (/)" },
-];
-
-export const DOCKER_VERSION_FLAG: Flag = {
-  name: 'docker-version',
-  value: 'VERSION',
-  help: 'of the dockerd that will read the files; unless told, the dockerd on this host is asked',
-};
+import type { Arguments } from '../cli/arguments.ts';
+import { planContainerd } from './containerd.ts';
+import { planDocker } from './docker.ts';
+import type { RuntimePlan } from './edit.ts';
+import type { FileView } from './host-files.ts';
+import { RUNTIMES, type Runtime } from './manifest.ts';
+import { planPodman } from './podman.ts';
+import type { Wiring } from './wiring.ts';
 
 /** @throws P2PError CONFIG_INVALID when no runtime is named, or one that is not known. */
 export function parseRuntime({ positionals: [word] }: Arguments, command: string): Runtime {

@@ -1,0 +1,65 @@
+import { P2PError } from '../../functions/protocol/errors.ts';
+import type { Arguments } from '../cli/arguments.ts';
+import type { World } from '../cli/command.ts';
+import { nodeSettings } from '../cli/node-settings.ts';
+import { applySetup, applyUndo } from './apply.ts';
+import { type Changes, formatDiff, planSetup, planUndo } from './changes.ts';
+import { HostFiles } from './host-files.ts';
+import { readManifest } from './manifest.ts';
+import { parseRuntime, plannerOf } from './runtime.ts';
+import { wiringOf } from './wiring.ts';
+
+/** `dadip2p setup`, from its arguments to the last line it prints. */
+export async function setUp(args: Arguments, world: World): Promise<void> {
+  const runtime = parseRuntime(args, 'setup');
+  const planner = await plannerOf(runtime, wiringOf(nodeSettings(args, world)), args);
+  const files = filesOf(args);
+  const manifest = readManifest(files);
+  const planned = planSetup(planner, files, manifest.runtimes[runtime] ?? []);
+  if (planned.changes.length === 0) {
+    world.print(`Nothing to do: ${runtime} is set up to pull through the agent.`);
+  } else if (await isAgreed(planned, args, world)) {
+    applySetup(runtime, planned, files, manifest);
+    world.print(`${runtime} is set up.`);
+    printNext(planned, world);
+  }
+  for (const note of planned.notes) world.print(`Note: ${note}`);
+}
+
+/** `dadip2p uninstall`, from its arguments to the last line it prints. */
+export async function uninstall(args: Arguments, world: World): Promise<void> {
+  const runtime = parseRuntime(args, 'uninstall');
+  const files = filesOf(args);
+  const manifest = readManifest(files);
+  const written = manifest.runtimes[runtime];
+  if (written === undefined) return world.print(`Nothing to do: setup has not changed ${runtime} here.`);
+  const planned = planUndo(written, files);
+  for (const note of planned.notes) world.print(`Note: ${note}`);
+  if (!(await isAgreed(planned, args, world))) return;
+  applyUndo(runtime, planned, files, manifest);
+  world.print(`${runtime} is as it was before setup.`);
+  printNext(planned, world);
+}
+
+const filesOf = ({ flags }: Arguments) => new HostFiles(flags.get('root')?.at(-1) ?? '/');
+
+/** Shows the changes; true when they are to be made. */
+async function isAgreed({ changes }: Changes, { flags }: Arguments, world: World): Promise<boolean> {
+  if (changes.length > 0) world.print(formatDiff(changes));
+  if (flags.has('dry-run')) return false;
+  if (flags.has('yes')) return true;
+  const answer = await world.ask('Make these changes? [y/N] ');
+  if (answer === undefined) {
+    throw new P2PError('CONFIG_INVALID', 'there is no terminal to ask at: add --yes to make these changes');
+  }
+  const isYes = /^y(es)?$/i.test(answer.trim());
+  if (!isYes) world.print('Nothing was changed.');
+  return isYes;
+}
+
+/** The commands that make the runtime read its files again; when one of them implies another, that one alone. */
+function printNext({ changes }: Changes, world: World): void {
+  const commands = [...new Set(changes.flatMap(({ activate }) => activate ?? []))];
+  const needed = commands.filter((one) => !commands.some((other) => other !== one && other.endsWith(one)));
+  for (const command of needed) world.print(`Now run: ${command}`);
+}

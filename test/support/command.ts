@@ -1,0 +1,42 @@
+import { parseArguments } from '../../sidecar/cli/arguments.ts';
+import type { Command } from '../../sidecar/cli/command.ts';
+
+/** What a command did. */
+export interface Ran {
+  readonly out: string;
+  readonly code: number;
+  /** The questions it asked. */
+  readonly asked: readonly string[];
+}
+
+/** Where a command runs: what its terminal answers, `undefined` for none, and what it finds around it. */
+export interface Around {
+  readonly answer?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly home?: string;
+}
+
+/** Runs one of the program's commands in this process. */
+export async function runCommand(
+  command: Command,
+  args: readonly string[],
+  around: Around = {},
+): Promise<Ran> {
+  const printed: string[] = [];
+  const asked: string[] = [];
+  let code = 0;
+  await command.execute(parseArguments(args, command.flags), {
+    env: around.env ?? {},
+    home: around.home ?? '/nonexistent',
+    worker: new URL('file:///nonexistent'),
+    print: (text) => printed.push(text),
+    async ask(question) {
+      asked.push(question);
+      return around.answer;
+    },
+    exitWith(given) {
+      code = given;
+    },
+  });
+  return { out: printed.join('\n'), code, asked };
+}
