@@ -110,7 +110,6 @@ export class BlobServer {
 
   #ask({ request, address, chain }: BlobRequest, specs: readonly RangeSpec[] | undefined): Ask {
     const { headers, method } = request;
-    const first = specs?.[0];
     return {
       address,
       headers: {
@@ -119,8 +118,7 @@ export class BlobServer {
         ...(chain === undefined ? {} : { [AGENT_HEADER]: capChain(chain) }),
         ...(headers.authorization === undefined ? {} : { authorization: headers.authorization }),
       },
-      first:
-        method === 'HEAD' ? undefined : first === undefined ? 0 : 'first' in first ? first.first : undefined,
+      first: method === 'HEAD' && !address.isManifest ? undefined : firstByte(specs),
       credential: credentialOf(address, headers.authorization),
       // A whole blob is checked again only for a node of ours, which has seen it fail.
       doubtful:
@@ -191,6 +189,13 @@ export class BlobServer {
       this.#parts.maxReplyBytes,
     );
   }
+}
+
+/** Where a read begins, so that what is asked for first brings it along. A manifest's HEAD is followed by its GET. */
+function firstByte(specs: readonly RangeSpec[] | undefined): number | undefined {
+  const first = specs?.[0];
+  if (first === undefined) return 0;
+  return 'first' in first ? first.first : undefined;
 }
 
 /**

@@ -170,6 +170,18 @@ test('serves a manifest by digest to clients that accept one type after it was a
   }
 });
 
+test('has a manifest at hand once its head was asked for', async () => {
+  await using origin = await startOrigin();
+  await using mirror = await startMirror(origin);
+  putImage(origin);
+  const head = await mirror.ask(manifestPath(MANIFEST), { method: 'HEAD' });
+  assert.is(head.headers['content-length'], String(MANIFEST.length));
+  assert.is(head.headers['content-type'], IMAGE);
+  await mirror.kit.reader.settled();
+  assert.ok((await mirror.ask(manifestPath(MANIFEST))).bytes.equals(MANIFEST));
+  assert.is(origin.hits.length, 1);
+});
+
 test("keeps each registry's media type of the same manifest", async () => {
   await using one = await startOrigin();
   await using two = await startOrigin();
@@ -291,6 +303,52 @@ test('serves what a tag last named while the registry is away, and says so', asy
   const unknown = await mirror.ask(TAG, { headers: { accept: OCI } });
   assert.is(unknown.status, 502);
   assert.is(codeOf(unknown), 'UNAVAILABLE');
+});
+
+test('asks for a private pull no more than the registry would be asked without us, and serves nobody else from it', async () => {
+  await using origin = await startOrigin();
+  await using mirror = await startMirror(origin);
+  const [alice, bob] = ['Basic YWxpY2U6cw==', 'Basic Ym9iOnM='];
+  const headers = {
+    'content-type': IMAGE,
+    'content-length': String(MANIFEST.length),
+    'docker-content-digest': digestOf(MANIFEST),
+  };
+  for (const path of [TAG, manifestPath(MANIFEST)]) {
+    origin.route(path, (request, response) => {
+      if (request.headers.authorization !== alice)
+        response.writeHead(401, { 'www-authenticate': 'Basic' }).end();
+      else response.writeHead(200, headers).end(request.method === 'HEAD' ? undefined : MANIFEST);
+    });
+  }
+  const pull = (authorization: string) => mirror.ask(TAG, { headers: { accept: IMAGE, authorization } });
+  assert.ok((await pull(alice)).bytes.equals(MANIFEST));
+  await mirror.kit.reader.settled();
+  origin.forget();
+  assert.ok((await pull(alice)).bytes.equals(MANIFEST));
+  assert.equal(
+    origin.hits.map(({ method, url }) => `${method} ${url}`),
+    [`HEAD ${TAG}`],
+  );
+  assert.is((await pull(bob)).status, 401);
+
+  await origin[Symbol.asyncDispose]();
+  const stale = await pull(alice);
+  assert.ok(stale.bytes.equals(MANIFEST));
+  assert.match(stale.headers.warning, /^110 /);
+  assert.is((await pull(bob)).status, 401);
+  for (const [authorization, method] of [
+    ['Basic ZXZlOnM=', 'GET'],
+    ['Basic ZXZlOnM=', 'HEAD'],
+    ['', 'HEAD'],
+  ] as const) {
+    const refused = await mirror.ask(TAG, {
+      method,
+      headers: { accept: IMAGE, ...(authorization && { authorization }) },
+    });
+    assert.is(refused.status, 403);
+    assert.is(refused.headers['docker-content-digest'], undefined);
+  }
 });
 
 for (const status of [401, 403, 404, 429]) {
