@@ -375,4 +375,33 @@ test('tells a missing file from a folder', () => {
   refused('/', 'cannot be read: it is a folder');
 });
 
+const MIRROR = `
+Origins: ["http://10.0.0.5:5000", ghcr.io]
+Mirror:
+  Default: http://10.0.0.5:5000
+  Registries:
+    registry.lan: http://10.0.0.5:5000
+`;
+
+test('reads registries by the names that clients use, from the environment too', () => {
+  const { Mirror, Tags } = load(MIRROR, { 'DADIP2P_Mirror__Registries__ghcr.io:443': 'https://ghcr.io' });
+  assert.is(Mirror.Default, 'http://10.0.0.5:5000');
+  assert.equal(Mirror.Registries, {
+    'registry.lan': 'http://10.0.0.5:5000',
+    'ghcr.io:443': 'https://ghcr.io',
+  });
+  assert.is(Tags.MaxStale, 24 * 3_600_000);
+  assert.equal(load(undefined).Mirror.Registries, {});
+});
+
+test('refuses registries that are no origins, are not among Origins, or that no client can name', () => {
+  const registry = (line: string) => refusal(`${MIRROR}    ${line}\n`);
+  assert.match(registry('a.lan: http://10.0.0.5:5000/path'), /Mirror\.Registries.*without a path/);
+  assert.match(registry('a.lan: 10.0.0.5:5000'), /Mirror\.Registries.*scheme:/);
+  assert.match(registry('a.lan: 7'), /Mirror\.Registries.*must be a text/);
+  assert.match(registry('a.lan: https://quay.io'), /Mirror\.Registries.*quay\.io.*Origins/);
+  assert.match(registry('a.lan: http://10.0.0.6:5000'), /Mirror\.Registries.*Origins/);
+  assert.match(registry('https://a.lan: https://ghcr.io'), /Mirror\.Registries.*host:port/);
+});
+
 test.run();
