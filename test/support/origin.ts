@@ -45,6 +45,8 @@ export interface Origin extends AsyncDisposable {
   /** Faults of the requests to come, first one first; push to add. */
   readonly faults: Fault[];
   always: Fault;
+  /** Decides by the request alone what it is refused with; `undefined` lets it through. Faults come first. */
+  refuses: ((request: IncomingMessage) => Fault | undefined) | undefined;
   /** Bytes of bodies sent so far. */
   readonly bytesSent: number;
   /** TCP connections taken so far. */
@@ -86,6 +88,7 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
     hits: [],
     faults: [...(options.faults ?? [])],
     always: options.always ?? {},
+    refuses: undefined,
     get bytesSent() {
       return bytesSent;
     },
@@ -129,7 +132,7 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
       return found(request, response);
     }
 
-    const fault = origin.faults.shift() ?? origin.always;
+    const fault = origin.faults.shift() ?? origin.refuses?.(request) ?? origin.always;
     if (fault.delayMs !== undefined) await pause(fault.delayMs, response);
     if (fault.reset) return void request.socket.resetAndDestroy();
     const own = ownReply(fault, found);
