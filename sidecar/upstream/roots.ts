@@ -5,6 +5,7 @@ import type { Address } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
 import { Breaker } from './breaker.ts';
+import { restoreRemapped } from './remapped.ts';
 
 /** What asking roots takes. */
 export interface RootsParts {
@@ -58,7 +59,7 @@ export class RootsUpstream implements Upstream {
             { url: `${url}/${apiKey}/${address.url}`, method, headers, bulk },
             signal,
           );
-          return watched(reply, breaker);
+          return watched({ ...reply, headers: restoreRemapped(reply.headers, method) }, breaker);
         } catch (error) {
           if (isFailure(error)) breaker.failed();
           throw error;

@@ -9,12 +9,11 @@ import { blobOf, sha256 } from '../support/blob-of.ts';
 import { download, get } from '../support/client.ts';
 import { freePort } from '../support/daemon.ts';
 import { startMinio } from '../support/minio.ts';
-import type { NodeProcess } from '../support/node-process.ts';
-import { type Origin, startOrigin } from '../support/origin.ts';
-import { startAgent, through } from '../support/pair.ts';
+import { startOrigin } from '../support/origin.ts';
+import { through } from '../support/pair.ts';
 import { need } from '../support/programs.ts';
-import type { S3Server } from '../support/s3-server.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { functionEnv, pullTwice, s3Env, startAgentOf } from '../support/through-function.ts';
 import { until } from '../support/until.ts';
 
 const NAME = 'system/function';
@@ -24,7 +23,6 @@ const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
 const READY_MS = 60_000;
 const END_MS = 10_000;
 const MiB = 2 ** 20;
-const CHUNKS = 4;
 
 interface Offline extends AsyncDisposable {
   readonly url: string;
@@ -83,52 +81,11 @@ async function startOffline(env: Readonly<Record<string, string>>): Promise<Offl
   return offline;
 }
 
-const envOf = (origin: Origin, folder: string, more: Readonly<Record<string, string>> = {}) => ({
-  DADIP2P_Origins: `[${origin.url}]`,
-  DADIP2P_P2PConfig__CacheConfig__FileCachePath: folder,
-  ...more,
-});
-
-const s3Env = (s3: S3Server) => ({
-  DADIP2P_S3__Endpoint: s3.endpoint,
-  DADIP2P_S3__Bucket: s3.bucket,
-  DADIP2P_S3__Region: s3.region,
-  DADIP2P_S3__AccessKeyId: s3.accessKeyId,
-  DADIP2P_S3__SecretAccessKey: s3.secretAccessKey,
-});
-
-const startAgentOf = (offline: Offline, origin: Origin): Promise<NodeProcess> =>
-  startAgent({ origins: [origin.url], chunkSize: '4MiB', agent: { OriginFallback: false } }, [offline.url]);
-
-/** An agent pulls a blob of several chunks through the function; a second agent costs the origin nothing. */
-async function pullTwice(origin: Origin, offline: Offline): Promise<void> {
-  const bytes = blobOf((CHUNKS - 1) * 4 * MiB + 12_345, `pulled ${offline.url}`);
-  for (const path of [`/v2/fn/blobs/sha256:${sha256(bytes)}`, '/plain']) {
-    const url = origin.put(path, bytes, { headers: { 'cache-control': 'max-age=600' } });
-    origin.forget();
-    await using first = await startAgentOf(offline, origin);
-    const cold = await download(through(first, url));
-    assert.is(cold.status, 200, path);
-    assert.is(cold.complete, true, path);
-    assert.is(cold.digest, sha256(bytes), path);
-    // Each instance of the function that is asked at once may have to learn what the blob is.
-    assert.ok(
-      origin.bytesSent >= bytes.length && origin.bytesSent <= 2 * bytes.length,
-      `${origin.bytesSent}`,
-    );
-    origin.forget();
-    await using second = await startAgentOf(offline, origin);
-    const warm = await download(through(second, url));
-    assert.is(warm.digest, sha256(bytes), path);
-    assert.is(origin.bytesSent, 0, 'what the function has kept it serves without the origin');
-  }
-}
-
 test('an agent pulls through the function over a folder, cold and warm, and no reply is ever cut', async () => {
   assert.ok(existsSync(join(REPOSITORY, '.esbuild/read.js')), 'npm run build makes the bundle');
   await using origin = await startOrigin();
   await using dir = await tempDir();
-  await using offline = await startOffline(envOf(origin, dir.path));
+  await using offline = await startOffline(functionEnv(origin, dir.path));
   await pullTwice(origin, offline);
 
   // The platform takes 6 MB, base64 included: what is larger is refused whole, by size, range or method.
@@ -167,7 +124,7 @@ need(
   await using s3 = await startMinio();
   await using origin = await startOrigin();
   await using dir = await tempDir();
-  const env = envOf(origin, dir.path, s3Env(s3));
+  const env = functionEnv(origin, dir.path, s3Env(s3));
   const bytes = blobOf(2 * 4 * MiB + 99, 'kept in S3');
   const url = origin.put(`/v2/fn/blobs/sha256:${sha256(bytes)}`, bytes);
   {
