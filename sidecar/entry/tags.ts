@@ -66,9 +66,11 @@ export class Tags {
     const { catalog, outages, log } = this.#parts;
     const { origin, identity } = question.address;
     const stale = await this.#staleAnswer(key);
-    if (stale !== undefined && outages.has(origin)) return stale;
+    const isAway = outages.has(origin);
+    if (stale !== undefined && isAway) return stale;
     try {
-      const answer = await this.#ask(question, stale !== undefined);
+      // Neither who has something at hand nor who has another mirror to go to is kept waiting for another try.
+      const answer = await this.#ask(question, stale !== undefined || isAway);
       outages.ended(origin);
       if (answer !== undefined) void catalog.remember(key, this.#recordOf(key, answer));
       return answer;
@@ -83,7 +85,6 @@ export class Tags {
     }
   }
 
-  /** Asks all who may know; where an answer is at hand, nobody is kept waiting for another try. */
   #ask(question: TagQuestion, once: boolean): Promise<NamedManifest | undefined> {
     const sources = this.#parts.upstream.sources(question.address);
     return firstSuccess(

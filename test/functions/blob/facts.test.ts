@@ -79,4 +79,11 @@ test('keeps nothing smaller than a rule says', () => {
   assert.is(sized(99), undefined);
 });
 
+test('caches what a digest names whatever the reply says it varies by, and nothing else that varies', () => {
+  const named = parseAddress(`https://origin.test/v2/app/manifests/sha256:${'ab'.repeat(32)}`);
+  const seen = { size: 10, headers: { vary: 'Accept', etag: '"a"' }, rangeless: false, isPrivate: false };
+  assert.ok(learnFacts(named, seen, CHUNK_BYTES, 0));
+  assert.is(learnFacts(ADDRESS, seen, CHUNK_BYTES, 0), undefined);
+});
+
 test.run();

@@ -30,6 +30,18 @@ test('keeps what is said of a digest in each scope apart, and the chunks of each
   assert.is(claimKey(PLAIN), addressKey(PLAIN));
 });
 
+test("keeps each repository's word on a manifest apart, and all of them from what is said of a blob", () => {
+  // The digest proves the bytes; the media type beside them, which says how to read them, is only said.
+  const blob = parseAddress(`http://a.test${digestPath(HEX)}`);
+  const manifests = ['http://a.test/v2/img', 'http://a.test/v2/other', 'http://b.test/v2/img'].map(
+    (repository) => parseAddress(`${repository}/manifests/sha256:${HEX}`),
+  );
+  const keys = [...manifests, blob].map(addressKey);
+  assert.is(new Set(keys).size, keys.length);
+  for (const address of manifests) assert.is(claimKey(address), addressKey(address));
+  assert.is.not(claimKey(blob), claimKey(manifests[0] as typeof blob));
+});
+
 test('keeps versions apart by strong ETag, by date and size, and by address', () => {
   const other = parseAddress('http://a.test/file?v=2');
   const keys = [

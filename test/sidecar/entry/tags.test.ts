@@ -196,6 +196,17 @@ test('spares who asks soon after from finding out, and asks again a little later
   assert.equal(await kit.tags.resolve(tagged(origin, SECOND)), named(SECOND));
 });
 
+test('tries once, not again and again, when the origin is known to be away', async () => {
+  await using origin = await startOrigin({ always: { status: 503 } });
+  await using kit = startTags();
+  const question = tagged(origin, FIRST);
+  await rejects('UPSTREAM_FAILED', kit.tags.resolve(question));
+  assert.is(origin.hits.length, 3);
+  origin.forget();
+  await rejects('UPSTREAM_FAILED', kit.tags.resolve(question));
+  assert.is(origin.hits.length, 1);
+});
+
 test('gives no answer that is older than it may be', async () => {
   await using origin = await startOrigin();
   await using kit = startTags({ maxStaleMs: HOUR });
