@@ -23,7 +23,8 @@ export interface Manifest {
   readonly folders: readonly string[];
 }
 
-export const MANIFEST = '/var/lib/dadip2p/setup.json';
+// Apart from /var/lib/dadip2p, which belongs to the agent's own user where systemd runs it.
+export const MANIFEST = '/var/lib/dadip2p-setup/manifest.json';
 
 // A format that another version wrote is not guessed at.
 const VERSION = 1;

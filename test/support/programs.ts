@@ -20,6 +20,7 @@ export const PROGRAMS = {
   containerd: { debian: 'containerd', purpose: 'pulls images as Kubernetes does; running it takes root' },
   htpasswd: { debian: 'apache2-utils', purpose: 'makes the password file of a registry' },
   openssl: { debian: 'openssl', purpose: 'makes certificates that are not of our making' },
+  'systemd-analyze': { debian: 'systemd', purpose: 'judges the unit of a node' },
   minio: { purpose: 'a real S3 server; radosgw takes its place where it is installed' },
   tmpfs: { purpose: 'a file system that gets full; mounting takes root on Linux' },
 } as const satisfies Record<string, RealProgram>;

@@ -174,7 +174,7 @@ test('a setup for other settings leaves nothing of the one before, and the origi
       registries: [defaultRegistry],
       defaultRegistry,
     });
-    const { '/var/lib/dadip2p/setup.json': _, ...files } = snapshot(dir.path);
+    const { '/var/lib/dadip2p-setup/manifest.json': _, ...files } = snapshot(dir.path);
     for (const [path, text] of Object.entries(files)) assert.not.match(text, '19245', path);
     assert.ok(Object.values(files).some((text) => text.includes('127.0.0.1:7000')));
     takeDown(kind, dir.path);
@@ -218,7 +218,7 @@ test('mode and owner of an edited file stay', async () => {
 test('what keeps the originals is for its owner alone: they may hold passwords', async () => {
   await using dir = await tempDir();
   setUp('docker', dir.path, INTERCEPTING);
-  assert.match(snapshot(dir.path)['/var/lib/dadip2p/setup.json'] ?? '', /^100600 /);
+  assert.match(snapshot(dir.path)['/var/lib/dadip2p-setup/manifest.json'] ?? '', /^100600 /);
 });
 
 test('runtimes are set up and taken down apart from each other, in any order', async () => {
