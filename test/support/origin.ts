@@ -46,7 +46,7 @@ export interface Origin extends AsyncDisposable {
   readonly faults: Fault[];
   always: Fault;
   /** Decides by the request alone what it is refused with; `undefined` lets it through. Faults come first. */
-  refuses: ((request: IncomingMessage) => Fault | undefined) | undefined;
+  refuses: ((request: IncomingMessage) => Fault | undefined | Promise<Fault | undefined>) | undefined;
   /** Bytes of bodies sent so far. */
   readonly bytesSent: number;
   /** TCP connections taken so far. */
@@ -132,7 +132,7 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
       return found(request, response);
     }
 
-    const fault = origin.faults.shift() ?? origin.refuses?.(request) ?? origin.always;
+    const fault = origin.faults.shift() ?? (await origin.refuses?.(request)) ?? origin.always;
     if (fault.delayMs !== undefined) await pause(fault.delayMs, response);
     if (fault.reset) return void request.socket.resetAndDestroy();
     const own = ownReply(fault, found);
