@@ -7,9 +7,20 @@ import type { Fault } from './fault.ts';
 import type { Hit } from './origin.ts';
 import { pace } from './pace.ts';
 
-/** What a front does wrong with some requests, as data. */
-export interface FrontFault
-  extends Pick<Fault, 'status' | 'body' | 'headers' | 'reset' | 'delayMs' | 'cutAfterBytes'> {
+/** What a front does wrong with a request, as data. */
+export interface Misdeed
+  extends Pick<
+    Fault,
+    'status' | 'body' | 'headers' | 'reset' | 'delayMs' | 'cutAfterBytes' | 'resetAfterBytes'
+  > {
+  /** Flips a bit of the byte at this offset of the reply's body. */
+  readonly corrupt?: number;
+  /** The server behind does what is asked, but the connection is reset instead of its reply. */
+  readonly loseReply?: true;
+}
+
+/** What a front does wrong with some requests. */
+export interface FrontFault extends Misdeed {
   /** Which requests, as `GET /v2/…`. */
   readonly on: RegExp;
   /** So many of them; default: all. */
@@ -22,6 +33,10 @@ export interface FrontOptions {
   readonly tls?: Leaf;
   /** Limit over all replies together. */
   readonly bitsPerSecond?: number;
+  /** Asked of each request that no fault is for. */
+  readonly judge?: (asked: IncomingMessage) => Misdeed | undefined | Promise<Misdeed | undefined>;
+  /** The time that replies tell; default: what the server behind tells. */
+  readonly now?: () => number;
 }
 
 /** A reverse proxy before a real server: writes down what was asked and answered, and misbehaves to order. */
@@ -93,7 +108,7 @@ export async function startFront(upstream: string, options: FrontOptions = {}): 
     reply.once('finish', () => {
       hit.finished = true;
     });
-    const fault = faultOf(`${method} ${url}`);
+    const fault = faultOf(`${method} ${url}`) ?? (await options.judge?.(asked));
     if (fault?.delayMs !== undefined) await wait(fault.delayMs);
     if (fault?.reset) return void asked.socket.destroy();
     if (fault?.status !== undefined) {
@@ -103,17 +118,31 @@ export async function startFront(upstream: string, options: FrontOptions = {}): 
     }
     const received = await forward(asked, reply);
     hit.status = received.statusCode ?? 0;
-    reply.writeHead(hit.status, received.rawHeaders);
+    if (fault?.loseReply) return void asked.socket.resetAndDestroy();
+    reply.writeHead(hit.status, dated(received.rawHeaders));
     reply.flushHeaders();
+    const stop = fault?.cutAfterBytes ?? fault?.resetAfterBytes ?? Infinity;
     for await (const piece of received as AsyncIterable<Buffer>) {
-      const left = (fault?.cutAfterBytes ?? Infinity) - hit.bytes;
+      const left = stop - hit.bytes;
       const sent = piece.subarray(0, left);
+      const flip = (fault?.corrupt ?? -1) - hit.bytes;
+      if (flip >= 0 && flip < sent.length) sent[flip] = (sent[flip] ?? 0) ^ 1;
       await uplink(sent.length);
       await write(reply, sent);
       hit.bytes += sent.length;
-      if (left <= piece.length) return void reply.socket?.end();
+      if (left > piece.length) continue;
+      if (fault?.resetAfterBytes === undefined) reply.socket?.end();
+      else reply.socket?.resetAndDestroy();
+      return;
     }
     reply.end();
+  }
+
+  function dated(rawHeaders: string[]): string[] {
+    const { now } = options;
+    if (now === undefined) return rawHeaders;
+    const isDate = (at: number) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === 'date';
+    return rawHeaders.map((text, at) => (isDate(at) ? new Date(now()).toUTCString() : text));
   }
 
   function faultOf(line: string): FrontFault | undefined {
