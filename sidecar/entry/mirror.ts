@@ -1,18 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Source, Upstream } from '../../functions/blob/upstream.ts';
+import type { Upstream } from '../../functions/blob/upstream.ts';
 import { type Address, parseAddress } from '../../functions/protocol/address.ts';
 import type { Digest } from '../../functions/protocol/digest.ts';
 import { type HeaderLines, hasCode, P2PError } from '../../functions/protocol/errors.ts';
-import { AGENT_HEADER, forwardedHeaders, PROXY_NAME } from '../../functions/protocol/headers.ts';
+import { AGENT_HEADER, forwardedHeaders } from '../../functions/protocol/headers.ts';
 import { Outlet } from '../../functions/service/outlet.ts';
 import { relay } from '../../functions/service/relay.ts';
 import type { Rules } from '../../functions/service/rules.ts';
 import type { BlobServer } from '../../functions/service/serve-blob.ts';
-import { eachOnce } from './each-once.ts';
+import { describeManifest, letThrough, staleMarks } from './mirror-replies.ts';
 import type { Outages } from './outages.ts';
 import type { Registries } from './registries.ts';
 import { parseRegistryPath } from './registry-path.ts';
-import type { TagAnswer, Tags } from './tags.ts';
+import { eachWorking } from './sources.ts';
+import type { Tags } from './tags.ts';
 
 /** What a mirror is made of. */
 export interface MirrorParts {
@@ -67,7 +68,6 @@ export class Mirror {
       case 'ping':
         return this.#ping(at('/v2/'));
       case 'blob':
-        return this.#serve(at(path), asked.digest);
       case 'manifest':
         return this.#serve(at(path), asked.digest);
       case 'tag':
@@ -93,7 +93,7 @@ export class Mirror {
     const { origin } = asked.address;
     try {
       if (outages.has(origin)) return letThrough(asked);
-      await this.#relay(asked, { sources: (address) => working(upstream.sources(address)) });
+      await this.#relay(asked, { sources: (address) => eachWorking(upstream.sources(address)) });
       outages.ended(origin);
     } catch (error) {
       const isAway = error instanceof P2PError && error.status >= 500 && !asked.response.headersSent;
@@ -123,11 +123,11 @@ export class Mirror {
     if (staleSeconds !== undefined) {
       return this.#serve(manifest(digest), digest, staleMarks(staleSeconds));
     }
-    const head = request.method === 'HEAD' ? headOf(answer) : undefined;
-    if (head !== undefined) return reply(asked, head);
+    if (request.method === 'HEAD' && describeManifest(asked, answer)) return;
     return this.#serve(manifest(digest), digest).catch((error: unknown) => {
       // A manifest that a registry makes for those who accept no other, it has under the tag alone.
-      if (!hasCode(error, 'UPSTREAM_REFUSED') || error.status !== 404) throw error;
+      const isUnknown = hasCode(error, 'UPSTREAM_REFUSED') && error.status === 404;
+      if (!isUnknown || asked.response.headersSent) throw error;
       return this.#relay(asked, upstream);
     });
   }
@@ -142,49 +142,6 @@ export class Mirror {
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET';
     await relay(upstream, { address, method, headers }, response, new Outlet(response));
   }
-}
-
-/** The sources, once each, less those that fail: what a failing registry answers to a ping helps nobody. */
-function* working(sources: Iterable<Source>): Iterable<Source> {
-  for (const source of eachOnce(sources)) {
-    yield {
-      ...source,
-      async open(query, signal) {
-        const reply = await source.open(query, signal);
-        if (reply.status < 500) return reply;
-        reply.body.discard();
-        throw new P2PError('UPSTREAM_FAILED', `${source.name} answered ${reply.status}`);
-      },
-    };
-  }
-}
-
-/** The head of a manifest, when the origin has said all that belongs there. */
-function headOf({ digest, mediaType, size }: TagAnswer): HeaderLines | undefined {
-  if (mediaType === undefined || size === undefined) return undefined;
-  return {
-    'content-type': mediaType,
-    'content-length': String(size),
-    'docker-content-digest': digest,
-    etag: `"${digest}"`,
-    via: `1.1 ${PROXY_NAME}`,
-    'cache-status': `${PROXY_NAME}; fwd=request`,
-  };
-}
-
-/** How a reply says that it may be out of date (RFC 9111 §5.1, RFC 7234 §5.5.1, RFC 9211). */
-const staleMarks = (seconds: number): HeaderLines => ({
-  age: String(seconds),
-  warning: `110 ${PROXY_NAME} "Response is Stale"`,
-  'cache-status': `${PROXY_NAME}; hit; detail=stale-origin-unreachable`,
-});
-
-const letThrough = (asked: Asked): void =>
-  reply(asked, { 'content-type': 'application/json', 'content-length': '2' }, '{}');
-
-function reply({ request, response }: Asked, headers: HeaderLines, body?: string): void {
-  response.writeHead(200, { 'docker-distribution-api-version': 'registry/2.0', ...headers });
-  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
 /** The query as it came, its `?` included, without what is between the client and us. */

@@ -13,8 +13,8 @@ import {
   type NamedManifest,
   type TagQuestion,
 } from './ask-tag.ts';
-import { eachOnce } from './each-once.ts';
 import type { Outages } from './outages.ts';
+import { eachOnce } from './sources.ts';
 
 /** What resolving tags takes. */
 export interface TagParts extends AskTagParts {
