@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { P2PError } from '../../functions/protocol/errors.ts';
 import { bareHost } from '../../functions/service/host-pattern.ts';
 import type { Logger } from '../../functions/service/log.ts';
 import type { Authority, Leaf } from '../tls/authority.ts';
@@ -55,6 +56,8 @@ export class Interception {
     const begin = (first: Buffer) => {
       if (first[0] !== HANDSHAKE_RECORD) return tunnel(first);
       client.unshift(first);
+      // As sockets of a TLS server are: else one that is closed half-way through its handshake would stay.
+      client.allowHalfOpen = false;
       this.#serverFor(origin).then(
         (server) => server.emit('connection', client),
         (cause: unknown) => {
@@ -86,7 +89,7 @@ export class Interception {
       handshakeTimeout: handshakeMs,
       SNICallback(name, done) {
         if (name.toLowerCase() === bareHost(origin.hostname)) done(null);
-        else done(new Error(`CONNECT to ${origin.host}, and SNI ${name}`));
+        else done(new P2PError('MISDIRECTED', `SNI ${name} after CONNECT ${origin.host}`));
       },
     });
     server.on('secureConnection', (connection) => {

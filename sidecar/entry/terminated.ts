@@ -29,8 +29,10 @@ export class Terminated {
       throw new P2PError('ADDRESS_INVALID', `"${redact(target)}" is neither a path nor a URL`);
     }
     const named = (headersDistinct.host ?? []).map((host) => `https://${host}`);
+    // Whatever is no host alone, `registry.test/` among it, shows in how the path begins.
+    const isOurs = (url: string) => URL.canParse(`${url}/-`) && new URL(`${url}/-`).href === `${origin}/-`;
     const other =
-      named.find((url) => !URL.canParse(url) || new URL(url).href !== `${origin}/`) ??
+      named.find((url) => !isOurs(url)) ??
       (isAbsolute && new URL(target).origin !== origin ? target : undefined);
     if (other !== undefined) {
       const message = `this connection is to ${origin}; ask for ${redact(other)} by another`;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 
 const TIMEOUT_MS = 10_000;
@@ -25,7 +25,8 @@ export async function openTunnel(port: number, target: string): Promise<Socket> 
 export async function openTls(port: number, target: string, options: ConnectionOptions): Promise<TLSSocket> {
   const tunnel = await openTunnel(port, target);
   const host = target.replace(/:\d+$/, '');
-  const secured = connectTls({ socket: tunnel, servername: host, ...options });
+  // Addresses are no names: SNI has none of them (RFC 6066 §3).
+  const secured = connectTls({ socket: tunnel, host, servername: isIP(host) === 0 ? host : '', ...options });
   secured.once('close', () => tunnel.destroy());
   await once(secured, 'secureConnect', { signal: AbortSignal.timeout(TIMEOUT_MS) });
   return secured;

@@ -3,8 +3,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { makeAuthority } from '../../../sidecar/tls/make-authority.ts';
 import { opensslText } from '../../support/openssl.ts';
+import { need } from '../../support/programs.ts';
 
-const test = suite('sidecar/tls/make-authority');
+const NAME = 'sidecar/tls/make-authority';
+const test = need(suite(NAME), NAME, 'openssl');
 
 test('makes an authority for servers alone, below which is no other, bound to its hosts', async () => {
   const { cert } = await makeAuthority(['registry.test', '10.0.0.1'], Date.now());

@@ -4,8 +4,10 @@ import { Authority } from '../../../sidecar/tls/authority.ts';
 import { makeAuthority } from '../../../sidecar/tls/make-authority.ts';
 import { eachCase } from '../../support/each-case.ts';
 import { opensslVerdict } from '../../support/openssl.ts';
+import { need } from '../../support/programs.ts';
 
-const test = suite('sidecar/tls/name-constraints');
+const NAME = 'sidecar/tls/name-constraints';
+const test = need(suite(NAME), NAME, 'openssl');
 
 const VIOLATION = /^(?:permitted|excluded) subtree violation$/;
 
