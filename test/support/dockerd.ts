@@ -31,6 +31,8 @@ export interface Dockerd extends AsyncDisposable {
   remove(reference: string): Promise<void>;
   /** Logs the client in, as `docker login` does: the daemon asks the registry. */
   login(registry: string, user: string, password: string): Promise<void>;
+  /** Makes the client forget a login. */
+  logout(registry: string): Promise<void>;
 }
 
 /** Starts a Docker daemon, which touches no network but by pulling. Root only. */
@@ -84,6 +86,9 @@ export async function startDockerd({
     },
     async login(registry, user, password) {
       await docker(['login', '--username', user, '--password', password, registry]);
+    },
+    async logout(registry) {
+      await docker(['logout', registry]);
     },
     async [Symbol.asyncDispose]() {
       await daemon.stop();

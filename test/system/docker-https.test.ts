@@ -1,0 +1,170 @@
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createAuthority } from '../support/authority.ts';
+import { type Dockerd, startDockerd } from '../support/dockerd.ts';
+import { type Front, startFront } from '../support/front.ts';
+import { type Image, pushImage } from '../support/image.ts';
+import type { NodeProcess } from '../support/node-process.ts';
+import { metric, startAgent, startRoot } from '../support/pair.ts';
+import { need } from '../support/programs.ts';
+import { type RegistryOptions, startRegistry } from '../support/registry.ts';
+import { shared } from '../support/shared.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { startTokenIssuer } from '../support/token-issuer.ts';
+
+const NAME = 'system/docker-https';
+const test = suite(NAME);
+
+const MiB = 2 ** 20;
+const REPOSITORY = 'team/app';
+const LAYERS = [5 * MiB + 1, 3 * MiB, 1000];
+const [USER, PASSWORD] = ['alice', 's3cret'] as const;
+
+/** A registry that speaks TLS under a name of its own. */
+interface TlsRegistry {
+  /** `name:port` */
+  readonly host: string;
+  readonly front: Front;
+  readonly image: Image;
+  readonly reference: string;
+}
+
+interface Host extends AsyncDisposable {
+  readonly open: TlsRegistry;
+  readonly basic: TlsRegistry;
+  readonly token: TlsRegistry;
+  readonly agent: NodeProcess;
+  readonly dockerd: Dockerd;
+}
+
+/** Docker on a host whose HTTPS goes through an agent, and three registries beyond. */
+const host = shared<Host>(test, async () => {
+  const disposables: AsyncDisposable[] = [];
+  const held = async <T extends AsyncDisposable>(starting: Promise<T>): Promise<T> => {
+    const value = await starting;
+    disposables.unshift(value);
+    return value;
+  };
+  const authority = await held(createAuthority());
+  const issuer = await held(
+    startTokenIssuer(authority, {
+      users: { [USER]: { password: PASSWORD, rights: { [REPOSITORY]: ['pull', 'push'] } } },
+    }),
+  );
+  const startTls = async (
+    name: string,
+    options: RegistryOptions,
+    authorization?: string,
+  ): Promise<TlsRegistry> => {
+    const registry = await held(startRegistry(options));
+    const front = await held(startFront(registry.url, { tls: await authority.leaf(`DNS:${name}`) }));
+    const image = await pushImage(registry.url, REPOSITORY, 'v1', {
+      layerBytes: LAYERS,
+      seed: name,
+      headers: authorization === undefined ? {} : { authorization },
+    });
+    return {
+      host: `${name}:${front.port}`,
+      front,
+      image,
+      reference: `${name}:${front.port}/${REPOSITORY}:v1`,
+    };
+  };
+  const password = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString('base64')}`;
+  const token = `Bearer ${issuer.tokenFor(USER, `repository:${REPOSITORY}:pull,push`)}`;
+  const registries = {
+    open: await startTls('open.test', {}),
+    basic: await startTls('basic.test', { users: { [USER]: PASSWORD } }, password),
+    token: await startTls('token.test', { tokens: issuer }, token),
+  };
+
+  const dir = await held(tempDir());
+  const CertPath = join(dir.path, 'ca.crt');
+  const CertConfig = { CertPath, KeyPath: join(dir.path, 'ca.key'), GenerateCert: true };
+  const options = {
+    origins: Object.values(registries).map(({ host }) => `https://${host}`),
+    hosts: { 'open.test': '127.0.0.1', 'basic.test': '127.0.0.1', 'token.test': '127.0.0.1' },
+    chunkSize: '1MiB',
+    root: { ExtraCA: authority.certFile },
+    agent: { ExtraCA: authority.certFile, ProxyConfig: { CertConfig } },
+  };
+  const root = await held(startRoot(options));
+  const agent = await held(startAgent(options, [root.url]));
+  // The registries' own authority is not among those that Docker trusts, nor can it resolve their names.
+  const env = { HTTPS_PROXY: `http://127.0.0.1:${agent.proxyPort}`, SSL_CERT_FILE: CertPath };
+  const dockerd = await held(startDockerd({ env }));
+  return {
+    ...registries,
+    agent,
+    dockerd,
+    async [Symbol.asyncDispose]() {
+      for (const value of disposables) await value[Symbol.asyncDispose]();
+    },
+  };
+});
+
+/**
+ * Pulls, and once more when the registry has no blobs to give. A token is another one for each pull, and Docker keeps
+ * the manifest: so the blobs are the first that the agent is asked for with it, and it has to ask whether they may be
+ * read, which takes HEADs.
+ */
+async function pullTwice({ front, image, reference }: TlsRegistry, mayCheck = false): Promise<void> {
+  const { agent, dockerd } = await host();
+  assert.is(await dockerd.pull(reference), image.config.digest);
+  const size = [image.config, ...image.layers].reduce((sum, { size }) => sum + size, 0);
+  const sent = front.blobHits().filter(({ method, status }) => method === 'GET' && status < 300);
+  assert.is(
+    sent.reduce((sum, { bytes }) => sum + bytes, 0),
+    size,
+    'the registry sent each byte of each blob once',
+  );
+  await dockerd.remove(reference);
+  front.forget();
+  front.faults = [{ on: mayCheck ? /^GET .*\/blobs\// : /\/blobs\//, status: 503 }];
+  assert.is(await dockerd.pull(reference), image.config.digest);
+  await dockerd.remove(reference);
+  assert.equal(
+    front.blobHits().filter(({ method }) => !mayCheck || method !== 'HEAD'),
+    [],
+  );
+  assert.ok(front.hits.length > 0, 'the tag was looked up at the registry');
+  assert.is(await metric(agent, 'p2p_replies_total', 'status="5xx"'), 0);
+}
+
+const refused = async (pull: Promise<unknown>): Promise<string> =>
+  pull.then(
+    () => 'pulled',
+    (error: Error) => error.message,
+  );
+
+const real = need(test, NAME, 'docker-registry', 'dockerd', 'htpasswd', 'openssl');
+
+real(
+  'docker pulls from a TLS registry through HTTPS_PROXY, the second time without a blob from it',
+  async () => {
+    const { open } = await host();
+    await pullTwice(open);
+  },
+);
+
+for (const way of ['basic', 'token'] as const) {
+  real(
+    `docker pulls from a registry with ${way} authentication once it is logged in, cold and warm`,
+    async () => {
+      const it = await host();
+      const { dockerd } = it;
+      const registry = it[way];
+      assert.match(await refused(dockerd.pull(registry.reference)), /denied|unauthorized|no basic auth/);
+      assert.match(await refused(dockerd.login(registry.host, USER, 'wrong')), /401|unauthorized|incorrect/i);
+      await dockerd.login(registry.host, USER, PASSWORD);
+      await pullTwice(registry, way === 'token');
+      await dockerd.logout(registry.host);
+      assert.match(await refused(dockerd.pull(registry.reference)), /denied|unauthorized|no basic auth/);
+      registry.front.faults = [];
+      assert.match(await refused(dockerd.pull(registry.reference)), /denied|unauthorized|no basic auth/);
+    },
+  );
+}
+
+test.run();
