@@ -24,6 +24,7 @@ import { Gate } from './entry/gate.ts';
 import { Interception } from './entry/intercept.ts';
 import { Mirror } from './entry/mirror.ts';
 import { Outages } from './entry/outages.ts';
+import { PassClient } from './entry/pass-client.ts';
 import { Registries } from './entry/registries.ts';
 import { Tags } from './entry/tags.ts';
 import { Terminated } from './entry/terminated.ts';
@@ -36,8 +37,6 @@ import { RootsUpstream } from './upstream/roots.ts';
 const HANDSHAKE_MS = 10_000;
 const ORIGIN_CONNECTIONS = 64;
 const ROOT_CONNECTIONS = 64;
-// Pass-through is as wide as its clients are.
-const PASS_CONNECTIONS = 1024;
 
 /** What the process around an agent brings. */
 export interface AgentParts {
@@ -81,15 +80,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     trust,
   });
   const rootHttp = new HttpClient({ ...rootLimits, connections: ROOT_CONNECTIONS, trust });
-  // What passes through is the client's to time out.
-  const passHttp = new HttpClient({
-    connectMs: limits.connectMs,
-    firstByteMs: 0,
-    idleMs: 0,
-    connections: PASS_CONNECTIONS,
-    lookup: access.lookup,
-    trust,
-  });
+  const passing = new PassClient({ access, connectMs: limits.connectMs, trust });
   const roots = new RootsUpstream({
     roots: P2PConfig.RootList.map(rootUrl),
     apiKey: P2PConfig.APIKey,
@@ -134,7 +125,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     rules,
     self,
   });
-  const gate = new Gate({ blobs, rules, passing: { http: passHttp, access, reader }, self });
+  const gate = new Gate({ blobs, rules, passing: { client: passing, access, reader }, self });
   const terminated = new Terminated();
   return {
     p2p: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules, ...parts }),
@@ -156,7 +147,8 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     },
     async close() {
       await reader.close();
-      await Promise.all([originHttp.close(), rootHttp.close(), passHttp.close()]);
+      passing.close();
+      await Promise.all([originHttp.close(), rootHttp.close()]);
     },
   };
 }

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { openRoot } from '../functions/root/root.ts';
 import { createAdminApp } from '../functions/service/admin-app.ts';
@@ -7,12 +7,10 @@ import type { Logger } from '../functions/service/log.ts';
 import { Metrics } from '../functions/service/metrics.ts';
 import { Readiness } from '../functions/service/readiness.ts';
 import { openAgent } from './agent.ts';
+import { createHttpServer, createProxyServer } from './http-servers.ts';
 import { nodeAddress } from './node-address.ts';
 import type { WorkerNode } from './run-worker.ts';
 
-// Longer than the 60 s after which common load balancers and clients drop an idle connection, so that it is
-// they who close it and no request meets a closed one.
-const KEEP_ALIVE_MS = 75_000;
 const DRAIN_CHECK_MS = 50;
 
 /** What the process brings. */
@@ -31,7 +29,8 @@ export async function createNode(settings: Settings, { log, nodeCa }: WorldParts
   const metrics = new Metrics();
   const readiness = new Readiness();
   const parts = { log, metrics, readiness, self: await nodeAddress(settings.P2PConfig), nodeCa };
-  const admin = serverOf(createAdminApp(readiness, metrics, log).callback());
+  const headMs = settings.Timeouts.RequestHead;
+  const admin = createHttpServer(createAdminApp(readiness, metrics, log).callback(), headMs);
   const { handlers, close } =
     settings.P2PConfig.RunMode === 'root'
       ? await rootNode(settings, parts)
@@ -59,19 +58,17 @@ type NodeParts = Parameters<typeof openAgent>[1];
 
 async function rootNode(settings: Settings, parts: NodeParts) {
   const root = await openRoot(settings, parts);
-  return { handlers: { p2p: serverOf(root.app.callback()) }, close: () => root.close() };
+  const p2p = createHttpServer(root.app.callback(), settings.Timeouts.RequestHead);
+  return { handlers: { p2p }, close: () => root.close() };
 }
 
 async function agentNode(settings: Settings, parts: NodeParts) {
   const agent = await openAgent(settings, parts);
-  const proxy = serverOf(agent.proxy.callback());
+  const headMs = settings.Timeouts.RequestHead;
+  const proxy = createProxyServer(agent.proxy.callback(), headMs);
   agent.attachTo(proxy);
-  return { handlers: { proxy, p2p: serverOf(agent.p2p.callback()) }, close: () => agent.close() };
-}
-
-function serverOf(listener: RequestListener): Server {
-  // A body may take as long as it takes: a slow link is no attack. Heads have Node's own limit.
-  return createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, listener);
+  const p2p = createHttpServer(agent.p2p.callback(), headMs);
+  return { handlers: { proxy, p2p }, close: () => agent.close() };
 }
 
 async function connectionsOf(servers: readonly Server[]): Promise<number> {

@@ -65,12 +65,18 @@ export function headerValue(headers: Readonly<Record<string, string | string[] |
   return Array.isArray(value) ? value.join(', ') : value;
 }
 
+/** Says of a lower-case name whether it is between two neighbours only, in a message with this `Connection`. */
+export function hopByHop(connection: string | undefined): (name: string) => boolean {
+  const named = new Set((connection ?? '').toLowerCase().split(/[ \t]*,[ \t]*/));
+  return (name) => HOP_BY_HOP.has(name) || named.has(name);
+}
+
 /** The headers without hop-by-hop ones, those named by `Connection` included. Names must be lower-case. */
 export function endToEnd(headers: Readonly<Record<string, string | string[] | undefined>>): HeaderLines {
-  const named = new Set((headerValue(headers, 'connection') ?? '').toLowerCase().split(/\s*,\s*/));
+  const isHop = hopByHop(headerValue(headers, 'connection'));
   const kept: HeaderLines = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !HOP_BY_HOP.has(name) && !named.has(name)) kept[name] = value;
+    if (value !== undefined && !isHop(name)) kept[name] = value;
   }
   return kept;
 }

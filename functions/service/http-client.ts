@@ -1,6 +1,4 @@
 import type { LookupFunction } from 'node:net';
-import { Readable } from 'node:stream';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SecureContext } from 'node:tls';
 import { Agent, type Dispatcher, Pool } from 'undici';
 import type { Reply, ReplyBody } from '../blob/upstream.ts';
@@ -14,8 +12,6 @@ import { tlsFault } from './trust.ts';
 // Of a body that nobody wants this much is read, for so long, to keep the connection for the next request.
 const DRAIN_BYTES = 64 * 1024;
 const DRAIN_MS = 2_000;
-// Of a reply that comes before its request is out so much is taken in, even before it is read.
-const EARLY_BYTES = 64 * 1024;
 
 /** How long each step may take, milliseconds. `idleMs` is between two pieces of a body. */
 export interface HttpLimits {
@@ -95,7 +91,6 @@ export class HttpClient {
         resolve,
         reject,
         signal,
-        request.body === undefined ? 0 : EARLY_BYTES,
       );
       const { host: _, ...headers } = request.headers;
       this.#agent.dispatch(
@@ -104,31 +99,12 @@ export class HttpClient {
           path: url.pathname + url.search,
           method: request.method as Dispatcher.HttpMethod,
           headers: request.headers.host === undefined ? headers : request.headers,
-          body: request.body === undefined ? null : paced(request.body),
+          body: null,
         },
         exchange,
       );
     });
   }
-}
-
-/**
- * A body that lets the event loop turn before each piece. Who refuses an upload answers and closes: its answer must
- * have been read before the next write fails, for that takes it along. What is left of an upload that was given up
- * is drained: it would hold up the sender's next request.
- */
-function paced(body: Readable): Readable {
-  const pieces = async function* () {
-    try {
-      for await (const piece of body.iterator({ destroyOnReturn: false })) {
-        await nextTurn();
-        yield piece;
-      }
-    } finally {
-      body.resume();
-    }
-  };
-  return Readable.from(pieces(), { objectMode: false });
 }
 
 /** One request and its reply: undici's handler on one side, our `ReplyBody` on the other. */
@@ -138,7 +114,6 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
   readonly #onHead: (reply: Reply) => void;
   readonly #onFailure: (error: P2PError) => void;
   readonly #signal: AbortSignal;
-  readonly #earlyBytes: number;
   readonly #abort = () => this.#stop(new P2PError('CLIENT_GONE', `${this.#what} was aborted`));
 
   #controller: Dispatcher.DispatchController | undefined;
@@ -161,10 +136,8 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
     onHead: (reply: Reply) => void,
     onFailure: (error: P2PError) => void,
     signal: AbortSignal,
-    earlyBytes: number,
   ) {
     this.#what = what;
-    this.#earlyBytes = earlyBytes;
     this.#limits = limits;
     this.#onHead = onHead;
     this.#onFailure = onFailure;
@@ -183,7 +156,7 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
     const length = Number(headerValue(headers as HeaderLines, 'content-length') ?? 0);
     // That of a 304 is of the body that it does not bring.
     this.#length = status === 304 ? 0 : length;
-    if (this.#earlyBytes === 0) controller.pause();
+    controller.pause();
     this.#onHead({ status, headers: headers as HeaderLines, body: this });
   }
 
@@ -196,8 +169,7 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
       return;
     }
     this.#early.push(piece);
-    const held = this.#early.reduce((sum, { length }) => sum + length, 0);
-    if (held > this.#earlyBytes) controller.pause();
+    controller.pause();
   }
 
   onResponseEnd(): void {

@@ -1,12 +1,10 @@
-import type { Readable } from 'node:stream';
 import type { HeaderLines } from '../protocol/errors.ts';
 
-/** One request; headers are lower-case and sent as they are. */
+/** One request without a body; headers are lower-case and sent as they are. */
 export interface HttpRequest {
   readonly url: string;
   readonly method: string;
   readonly headers: HeaderLines;
-  readonly body?: Readable;
   /** True for a range whose reply is expected to be plain: it is read by the cheap way where that can. */
   readonly bulk?: boolean;
 }

@@ -47,7 +47,7 @@ export class Outlet {
   }
 
   /** Streams the body of an upstream's reply, as fast as the client takes it. */
-  relay(body: ReplyBody): Promise<void> {
+  relay(body: Pick<ReplyBody, 'read'>): Promise<void> {
     return body.read((piece) => {
       this.#gone.signal.throwIfAborted();
       return this.#response.write(piece) ? undefined : this.#drained();

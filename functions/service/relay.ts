@@ -48,7 +48,7 @@ export function checkReplyLength(length: number, maxBytes: number | undefined): 
 }
 
 /** Writes a reply to a client as it is, hop-by-hop headers left out. */
-export async function relayReply(reply: Reply, method: string, response: ServerResponse, outlet: Outlet) {
+async function relayReply(reply: Reply, method: string, response: ServerResponse, outlet: Outlet) {
   const headers = endToEnd(reply.headers);
   const via = headerValue(headers, 'via');
   headers.via = via === undefined ? `1.1 ${PROXY_NAME}` : `${via}, 1.1 ${PROXY_NAME}`;

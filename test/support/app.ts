@@ -39,8 +39,8 @@ export interface Listening extends AsyncDisposable {
   readonly url: string;
 }
 
-export async function listen(listener: RequestListener): Promise<Listening> {
-  const server = createServer(listener);
+export async function listen(listener: RequestListener | Server): Promise<Listening> {
+  const server = typeof listener === 'function' ? createServer(listener) : listener;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject).listen(0, '127.0.0.1', resolve);
   });

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,7 +7,6 @@ import { MiB } from '../../../functions/blob/chunk.ts';
 import type { Reply } from '../../../functions/blob/upstream.ts';
 import { P2PError } from '../../../functions/protocol/errors.ts';
 import { HttpClient, type HttpClientOptions } from '../../../functions/service/http-client.ts';
-import { listen as startHttp } from '../../support/app.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { gate } from '../../support/gate.ts';
 import { startOrigin } from '../../support/origin.ts';
@@ -375,41 +373,6 @@ test('follows no redirect, decodes no body and sends headers as they are', async
   assert.is(seen?.url, '/blob?a=%2F');
   assert.is(seen?.headers['x-list'], 'a, b');
   assert.is(seen?.headers.range, 'bytes=0-');
-});
-
-test('sends a body as it comes', async () => {
-  await using origin = await startOrigin();
-  await using http = openClient();
-  const url = origin.route('/upload', async (request, response) => {
-    const pieces: Buffer[] = [];
-    for await (const piece of request) pieces.push(piece as Buffer);
-    response.end(sha256(Buffer.concat(pieces)));
-  });
-  const bytes = blobOf(MiB, 'upload');
-  const reply = await http.client.request(
-    {
-      url,
-      method: 'POST',
-      headers: {},
-      body: Readable.from([bytes.subarray(0, 1000), bytes.subarray(1000)]),
-    },
-    NEVER,
-  );
-  assert.is((await bytesOf(reply)).toString(), sha256(bytes));
-});
-
-test('hands over a reply that comes before the request is out', async () => {
-  for (let round = 0; round < 10; round += 1) {
-    await using http = openClient();
-    await using server = await startHttp((_, response) => {
-      response.writeHead(413, { connection: 'close' }).end('too big');
-    });
-    const body = Readable.from(Array.from({ length: 320 }, () => Buffer.alloc(64 * 1024)));
-    const headers = { 'content-length': String(320 * 64 * 1024) };
-    const reply = await http.client.request({ url: server.url, method: 'POST', headers, body }, NEVER);
-    assert.is(reply.status, 413);
-    assert.is((await bytesOf(reply)).toString(), 'too big');
-  }
 });
 
 test('passes on what its lookup refused with', async () => {
