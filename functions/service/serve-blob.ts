@@ -88,7 +88,7 @@ export class BlobServer {
     const startedMs = this.#parts.now();
     const specs = request.method === 'GET' ? parseRange(request.headers.range) : undefined;
     const blob =
-      negotiates(asked) || 'cookie' in request.headers
+      negotiates(asked) || hasCookies(request)
         ? undefined
         : await this.#parts.reader.open(this.#ask(asked, specs));
     if (blob === undefined) return this.#relay(asked, outlet);
@@ -211,6 +211,9 @@ function mayAskAgain(error: unknown, { headers }: IncomingMessage): boolean {
 /** True when what the client gets depends on its Accept (RFC 9110 §12.5.1). What a digest names does not. */
 const negotiates = ({ address, request }: BlobRequest): boolean =>
   address.digest === undefined && (request.headers.accept ?? '*/*').trim() !== '*/*';
+
+/** An event without cookies may still become a request with an empty header of them. */
+const hasCookies = ({ headers }: IncomingMessage): boolean => (headers.cookie ?? '') !== '';
 
 const UPSTREAM_KINDS: ReadonlySet<string> = new Set(['origin', 'root', 'sibling']);
 
