@@ -35,7 +35,7 @@ const WEEK_SECONDS = 604_800;
  * at once, a presigned URL whose time is over, a time of signing too far from the server's.
  */
 export function judgeSignature(
-  { url = '', headers }: { readonly url?: string; readonly headers: IncomingHttpHeaders },
+  { url = '', headers }: { readonly url?: string | undefined; readonly headers: IncomingHttpHeaders },
   nowMs: number,
   toleranceMs: number,
 ): S3ErrorCode | undefined {

@@ -53,6 +53,6 @@ export async function pullTwice(origin: Origin, root: { readonly url: string }):
     await using second = await startAgentOf(root, origin);
     const warm = await download(through(second, url));
     assert.is(warm.digest, sha256(bytes), path);
-    assert.is(origin.bytesSent, 0, 'what the function has kept it serves without the origin');
+    assert.is(origin.bytesSent, 0, `what the function has kept of ${path} it serves without the origin`);
   }
 }
