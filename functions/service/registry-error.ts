@@ -15,6 +15,7 @@ export type RegistryCode =
 const CODES: Partial<Record<ErrorCode, RegistryCode>> = {
   ADDRESS_INVALID: 'NAME_INVALID',
   METHOD_NOT_ALLOWED: 'UNSUPPORTED',
+  KEY_REFUSED: 'DENIED',
   RULE_DENIED: 'DENIED',
   ORIGIN_NOT_ALLOWED: 'DENIED',
   ACCESS_UNPROVEN: 'DENIED',
@@ -27,9 +28,11 @@ export const isRegistryTarget = (target: string): boolean =>
   /^(?:https?:\/\/[^/?]*)?\/v2(?:[/?]|$)/i.test(target);
 
 /** An error in the shape of the registry API: `{"errors":[{"code":…,"message":…,"detail":…}]}`. */
-export function formatRegistryError({ code, status, message, expose }: P2PError): Buffer {
+export function formatRegistryError({ code, status, message, expose, body }: P2PError): Buffer {
   const named = CODES[code] ?? (status >= 502 ? 'UNAVAILABLE' : 'UNKNOWN');
-  return registryBody(named, expose ? message : 'internal error', code);
+  // What another node of ours explains begins with the code.
+  const why = body === undefined ? message : Buffer.from(body).toString().replace(`${code}: `, '').trim();
+  return registryBody(named, expose ? why : 'internal error', code);
 }
 
 /** The body of one error; `detail` says in our own terms what `code` is too coarse for. */

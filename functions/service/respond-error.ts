@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Context, Middleware, Next } from 'koa';
 import { P2PError } from '../protocol/errors.ts';
-import { ERROR_HEADER } from '../protocol/headers.ts';
+import { ERROR_HEADER, headerValue } from '../protocol/headers.ts';
 import type { Logger } from './log.ts';
 import { formatRegistryError, isRegistryTarget } from './registry-error.ts';
 
@@ -38,19 +38,25 @@ function breakOff(response: ServerResponse, error: P2PError): void {
 }
 
 function answer({ req, res, method }: Context, error: P2PError): void {
-  const { type, body } = explain(error, isRegistryTarget(req.url ?? ''));
+  const { headers, body } = explain(error, isRegistryTarget(req.url ?? ''));
   // What the origin refused is the origin's answer: it does not carry a code of ours.
   const ours = error.code === 'UPSTREAM_REFUSED' ? {} : { [ERROR_HEADER]: error.code };
-  res.writeHead(error.status, { ...type, ...error.headers, ...ours, 'content-length': body.length });
+  res.writeHead(error.status, { ...error.headers, ...headers, ...ours, 'content-length': body.length });
   res.end(method === 'HEAD' ? undefined : body);
 }
 
 function explain(error: P2PError, isRegistry: boolean) {
-  if (error.body !== undefined) return { type: {}, body: error.body };
-  if (isRegistry) return { type: { 'content-type': 'application/json' }, body: formatRegistryError(error) };
+  // The origin's own words, or a form that whoever threw has chosen; not those of another node of ours.
+  const isFinal = error.code === 'UPSTREAM_REFUSED' || !isRegistry || isJson(error);
+  if (error.body !== undefined && isFinal) return { headers: {}, body: error.body };
+  if (isRegistry) return { headers: { 'content-type': JSON_TYPE }, body: formatRegistryError(error) };
   const text = `${error.code}: ${error.expose ? error.message : 'internal error'}\n`;
-  return { type: { 'content-type': 'text/plain; charset=utf-8' }, body: Buffer.from(text) };
+  return { headers: { 'content-type': 'text/plain; charset=utf-8' }, body: Buffer.from(text) };
 }
+
+const JSON_TYPE = 'application/json';
+
+const isJson = ({ headers }: P2PError): boolean => headerValue(headers, 'content-type') === JSON_TYPE;
 
 function report(log: Logger, ctx: Context, error: P2PError, thrown: unknown): void {
   const fields = { method: ctx.method, url: ctx.req.url, code: error.code, cause: error };

@@ -97,7 +97,7 @@ export class Tags {
   async #staleAnswer(key: string): Promise<TagAnswer | undefined> {
     const { catalog, now, maxStaleMs } = this.#parts;
     const kept = await catalog.find(key);
-    if (kept?.digest === undefined || now() - kept.confirmedAtMs > maxStaleMs) return undefined;
+    if (kept?.digest === undefined || now() - kept.confirmedAtMs >= maxStaleMs) return undefined;
     return {
       digest: kept.digest,
       mediaType: headerValue(kept.headers, 'content-type'),

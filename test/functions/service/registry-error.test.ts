@@ -19,7 +19,7 @@ test('uses the codes that clients know', async () => {
     {
       NAME_INVALID: ['ADDRESS_INVALID'],
       UNSUPPORTED: ['METHOD_NOT_ALLOWED'],
-      DENIED: ['RULE_DENIED', 'ORIGIN_NOT_ALLOWED', 'ACCESS_UNPROVEN'],
+      DENIED: ['KEY_REFUSED', 'RULE_DENIED', 'ORIGIN_NOT_ALLOWED', 'ACCESS_UNPROVEN'],
       RANGE_INVALID: ['RANGE_UNSATISFIABLE'],
       DIGEST_INVALID: ['DIGEST_MISMATCH'],
       UNAVAILABLE: ['UPSTREAM_UNREACHABLE', 'UPSTREAM_TIMEOUT', 'UPSTREAMS_EXHAUSTED', 'DRAINING'],
@@ -28,6 +28,15 @@ test('uses the codes that clients know', async () => {
     (codes, expected) => {
       for (const code of codes) assert.is(format(code).errors[0].code, expected, code);
     },
+  );
+});
+
+test('repeats what another node of ours explains', () => {
+  const body = Buffer.from('ORIGIN_NOT_ALLOWED: https://a.test is not on the list\n');
+  const error = new P2PError('ORIGIN_NOT_ALLOWED', 'http://root.test answered 403', { body });
+  assert.is(
+    JSON.parse(String(formatRegistryError(error))).errors[0].message,
+    'https://a.test is not on the list',
   );
 });
 

@@ -54,6 +54,33 @@ test('passes a refusal on with its own status, headers and body, byte for byte',
   assert.is(answer.headers['x-p2p-error'], undefined);
 });
 
+test("answers in the shape of a registry's errors where its API is asked for, but passes the origin's own on", async () => {
+  const text = { 'content-type': 'text/plain' };
+  const json = { 'content-type': 'application/json' };
+  const form = /^\{"errors":\[\{"code":"DENIED","message":"[^"]+","detail":"ORIGIN_NOT_ALLOWED"\}\]\}\n$/;
+  for (const [details, body, type] of [
+    [{}, form, 'application/json'],
+    [{ headers: text, body: Buffer.from('a node explains') }, form, 'application/json'],
+    [{ headers: json, body: Buffer.from('{"own":"form"}') }, /^\{"own":"form"\}$/, 'application/json'],
+  ] as const) {
+    await using server = await serving(() => {
+      throw new P2PError('ORIGIN_NOT_ALLOWED', 'add it to Origins', details);
+    });
+    const answer = await get(`${server.url}/v2/app/manifests/latest`);
+    assert.is(answer.status, 403);
+    assert.match(answer.text, body);
+    assert.is(answer.headers['content-type'], type);
+  }
+  await using server = await serving(() => {
+    throw new P2PError('UPSTREAM_REFUSED', 'no', {
+      status: 404,
+      headers: text,
+      body: Buffer.from('no such'),
+    });
+  });
+  assert.is((await get(`${server.url}/v2/app/manifests/latest`)).text, 'no such');
+});
+
 for (const thrown of [new Error('the password is hunter2'), 'hunter2', undefined, { code: 'hunter2' }]) {
   test(`says nothing of what is not ours: ${thrown}`, async () => {
     // DadiP2P's recover asserted the type of what was thrown, and panicked again over anything else.

@@ -213,9 +213,18 @@ test('gives no answer that is older than it may be', async () => {
   const question = tagged(origin, FIRST);
   await kit.tags.resolve(question);
   origin.always = { status: 503 };
-  kit.clock.ms += HOUR;
-  assert.is((await kit.tags.resolve(question))?.staleSeconds, 3600);
+  kit.clock.ms += HOUR - 1;
+  assert.is((await kit.tags.resolve(question))?.staleSeconds, 3599);
   kit.clock.ms += 1;
+  await rejects('UPSTREAM_FAILED', kit.tags.resolve(question));
+});
+
+test('gives no old answer at all where none may be given', async () => {
+  await using origin = await startOrigin();
+  await using kit = startTags({ maxStaleMs: 0 });
+  const question = tagged(origin, FIRST);
+  await kit.tags.resolve(question);
+  origin.always = { status: 503 };
   await rejects('UPSTREAM_FAILED', kit.tags.resolve(question));
 });
 
