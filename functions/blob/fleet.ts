@@ -1,12 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import type { Address } from '../protocol/address.ts';
-import { type HeaderLines, hasCode, P2PError } from '../protocol/errors.ts';
+import { type HeaderLines, hasCode } from '../protocol/errors.ts';
 import type { Access } from './access/access.ts';
 import { isRefusal, requestOf } from './access/guard.ts';
 import type { Ask } from './ask.ts';
+import { board, fillInTurn } from './askers.ts';
 import type { ChunkSource } from './blob.ts';
 import type { Catalog } from './catalog.ts';
-import { type Chunk, type ChunkId, chunkSpan } from './chunk.ts';
+import type { Chunk } from './chunk.ts';
 import { ChunkPool } from './chunk-memory.ts';
 import type { ReaderEvents } from './events.ts';
 import type { BlobFacts } from './facts.ts';
@@ -16,6 +17,7 @@ import { addressKey, claimKey } from './identity.ts';
 import { Passes } from './passes.ts';
 import { chunkPath } from './path.ts';
 import type { ChunkStore, Extent } from './store.ts';
+import { StoredChunks, type WantedChunk, wantedOf } from './stored-chunks.ts';
 import type { Upstream } from './upstream.ts';
 import type { DigestPass } from './verify.ts';
 
@@ -33,19 +35,14 @@ export interface FleetParts {
   readonly poison?: boolean;
 }
 
-// Chunks being written to the store at one time; beyond it fills wait, so that a slow disk slows the download
-// instead of filling the memory.
-const MAX_KEEPING = 32;
 // After a digest mismatch the nodes above are asked not to answer from their caches for this long.
 const SUSPECT_MS = 60_000;
-// As many different askers of one chunk are tried with when the origin refuses one.
-const MAX_ASKERS = 16;
-
 /** Hands out the chunks of blobs: from the store, from a flight under way, or by a new one from the upstream. */
 export class Fleet implements ChunkSource {
   readonly lookAhead: number;
   readonly #parts: FleetParts;
   readonly #filler: Filler;
+  readonly #stored: StoredChunks;
   readonly #pool: ChunkPool;
   readonly #flights = new Map<string, Flight>();
   /** Chunks asked for ahead of which it is not known yet whether they have to be fetched. */
@@ -54,11 +51,11 @@ export class Fleet implements ChunkSource {
   readonly #suspects = new LRUCache<string, true>({ max: 1000, ttl: SUSPECT_MS });
   /** Flights and writes under way. */
   readonly #working = new Set<Promise<void>>();
-  readonly #keeping = new Set<Promise<boolean>>();
   #filling = 0;
 
   constructor(parts: FleetParts, signal: AbortSignal) {
     this.#parts = parts;
+    this.#stored = new StoredChunks(parts.store, parts.events);
     this.#pool = new ChunkPool(parts.chunkBytes, parts.poison);
     this.lookAhead = parts.lookAhead.perRead;
     this.#filler = new Filler(parts.upstream, parts.events, signal);
@@ -70,41 +67,33 @@ export class Fleet implements ChunkSource {
   }
 
   ready(ask: Ask, facts: BlobFacts, index: number): Flight | undefined {
-    const id = idOf(facts, index);
-    const hot = this.#parts.store.peek(id);
+    const wanted = wantedOf(facts, index);
+    const hot = this.#stored.peek(wanted);
     if (hot !== undefined) {
-      const flight = this.#flightOf(facts, index);
-      if (fits(hot, flight)) {
-        flight.from = 'memory';
-        flight.land(hot);
-        return flight;
-      }
+      const flight = this.#flightOf(wanted);
+      flight.from = 'memory';
+      flight.land(hot);
+      return flight;
     }
-    const flying = this.#flights.get(chunkPath(id));
+    const flying = this.#flights.get(chunkPath(wanted.id));
     if (flying !== undefined) board(flying, ask);
     return flying;
   }
 
-  async extent(facts: BlobFacts, index: number): Promise<Extent | undefined> {
-    const id = idOf(facts, index);
-    const extent = await this.#parts.store.extent(id).catch((cause: unknown) => {
-      this.#parts.events.failed('store_read_failed', { ...id, cause });
-      return undefined;
-    });
-    const { length, expected } = this.#flightOf(facts, index);
-    return extent?.length === length && (expected ?? extent.sha256) === extent.sha256 ? extent : undefined;
+  extent(facts: BlobFacts, index: number): Promise<Extent | undefined> {
+    return this.#stored.extent(wantedOf(facts, index));
   }
 
   flight(ask: Ask, facts: BlobFacts, index: number): Flight {
     const ready = this.ready(ask, facts, index);
     if (ready !== undefined) return ready;
-    const flight = this.#flightOf(facts, index);
+    const flight = this.#flightOf(wantedOf(facts, index));
     this.#launch(flight, ask, facts);
     return flight;
   }
 
   hasLanded(facts: BlobFacts, index: number): boolean {
-    const path = chunkPath(idOf(facts, index));
+    const path = chunkPath(wantedOf(facts, index).id);
     if (this.#departing.has(path)) return false;
     const flight = this.#flights.get(path);
     return flight === undefined || flight.filled === flight.length;
@@ -113,7 +102,7 @@ export class Fleet implements ChunkSource {
   ahead(ask: Ask, facts: BlobFacts, index: number): boolean {
     if (this.ready(ask, facts, index) !== undefined) return true;
     if (this.#filling >= this.#parts.lookAhead.total) return false;
-    const path = chunkPath(idOf(facts, index));
+    const path = chunkPath(wantedOf(facts, index).id);
     this.#departing.add(path);
     // A stored chunk that can be read where it is needs no fetching into memory.
     void this.extent(facts, index).then((extent) => {
@@ -149,7 +138,7 @@ export class Fleet implements ChunkSource {
   /** Lets the reply that told the facts go on as the flight of the chunk it brings. */
   adopt(ask: Ask, facts: BlobFacts, opened: OpenReply): void {
     const index = opened.answer.kind === 'part' ? Math.floor(opened.answer.span.start / facts.chunkBytes) : 0;
-    const flight = this.#flightOf(facts, index);
+    const flight = this.#flightOf(wantedOf(facts, index));
     if (this.#flights.has(chunkPath(flight.id))) opened.reply.body.discard();
     else this.#launch(flight, ask, facts, opened);
   }
@@ -203,19 +192,19 @@ export class Fleet implements ChunkSource {
 
   /** Resolves to true when nothing started here looks at the flight's memory any more. */
   async #fly(flight: Flight, ask: Ask, facts: BlobFacts, opened?: OpenReply): Promise<boolean> {
-    const stored = opened === undefined ? await this.#fromStore(flight) : undefined;
+    const stored = opened === undefined ? await this.#stored.read(flight) : undefined;
     if (stored !== undefined) {
-      flight.from = this.#parts.store.name;
+      flight.from = this.#stored.name;
       flight.land(stored);
       return true;
     }
     this.#filling += 1;
     try {
-      while (this.#keeping.size >= MAX_KEEPING) await Promise.race(this.#keeping);
+      await this.#stored.room();
       const chunk = await this.#fill(flight, facts, opened);
       flight.land(chunk);
       if (flight.isDisowned) return true;
-      const isKept = await this.#keep(flight.id, chunk);
+      const isKept = await this.#stored.keep(flight.id, chunk);
       // Of a blob of one chunk the chunk's digest is the blob's: it is proven.
       const isProven =
         facts.sealed === undefined && facts.digest !== undefined && flight.length === facts.size;
@@ -226,51 +215,17 @@ export class Fleet implements ChunkSource {
     }
   }
 
-  /**
-   * Fills a flight as the first of its askers; where the origin refuses one, as the next. Those who read it each have
-   * the right to: what one is refused in the middle, an expired token, is no reason for the others to fail.
-   */
-  async #fill(flight: Flight, facts: BlobFacts, opened?: OpenReply): Promise<Chunk> {
-    const { askers } = flight;
-    for (let at = 0; ; at += 1) {
-      const ask = askers[at] as Ask;
-      const order: FillOrder = { address: ask.address, facts, headers: this.headersFor(ask) };
-      try {
-        return await this.#filler.fill(flight, order, at === 0 ? opened : undefined);
-      } catch (error) {
-        if (!hasCode(error, 'UPSTREAM_REFUSED')) throw error;
+  #fill(flight: Flight, facts: BlobFacts, opened: OpenReply | undefined): Promise<Chunk> {
+    return fillInTurn(
+      flight,
+      (ask, isFirst) => {
+        const order: FillOrder = { address: ask.address, facts, headers: this.headersFor(ask) };
+        return this.#filler.fill(flight, order, isFirst ? opened : undefined);
+      },
+      (ask, error) => {
         if (isRefusal(error)) this.#parts.access.refuse(requestOf(ask, facts), error);
-        if (at + 1 < askers.length) continue;
-        if (at === 0) throw error;
-        throw new P2PError('REFUSED_TO_OTHERS', `the origin refused all ${at + 1} who asked together`);
-      }
-    }
-  }
-
-  async #fromStore(flight: Flight): Promise<Chunk | undefined> {
-    const chunk = await this.#parts.store.read(flight.id).catch((cause: unknown) => {
-      this.#parts.events.failed('store_read_failed', { ...flight.id, cause });
-      return undefined;
-    });
-    if (chunk === undefined || fits(chunk, flight)) return chunk;
-    this.#parts.events.failed('chunk_corrupt', { ...flight.id, from: this.#parts.store.name });
-    return undefined;
-  }
-
-  /** Resolves to true when the chunk was kept; a store that failed may still be looking at the bytes. */
-  #keep(id: ChunkId, chunk: Chunk): Promise<boolean> {
-    const keeping = this.#parts.store
-      .write(id, chunk)
-      .then(
-        () => true,
-        (cause: unknown) => {
-          this.#parts.events.failed('store_write_failed', { ...id, cause });
-          return false;
-        },
-      )
-      .finally(() => this.#keeping.delete(keeping));
-    this.#keeping.add(keeping);
-    return keeping;
+      },
+    );
   }
 
   async #crashed(flight: Flight, ask: Ask, facts: BlobFacts, error: unknown): Promise<false> {
@@ -294,25 +249,9 @@ export class Fleet implements ChunkSource {
     }
   }
 
-  #flightOf(facts: BlobFacts, index: number): Flight {
-    const span = chunkSpan(index, facts.chunkBytes, facts.size);
-    const flight = new Flight(idOf(facts, index), span.end - span.start, this.#pool);
-    const isWhole = flight.length === facts.size;
-    flight.expected = facts.sealed?.[index] ?? (isWhole ? facts.digest?.slice('sha256:'.length) : undefined);
+  #flightOf({ id, length, expected }: WantedChunk): Flight {
+    const flight = new Flight(id, length, this.#pool);
+    flight.expected = expected;
     return flight;
   }
 }
-
-/** Notes for whom a flight is, unless somebody is on it who asks the same with the same credential. */
-function board({ askers }: Flight, ask: Ask): void {
-  const { credential, address } = ask;
-  const isOn = askers.some(
-    (other) => other.credential === credential && other.address.identity === address.identity,
-  );
-  if (!isOn && askers.length < MAX_ASKERS) askers.push(ask);
-}
-
-const idOf = ({ key, chunkBytes }: BlobFacts, index: number): ChunkId => ({ key, chunkBytes, index });
-
-const fits = (chunk: Chunk, flight: Flight): boolean =>
-  chunk.bytes.length === flight.length && (flight.expected === undefined || chunk.sha256 === flight.expected);
