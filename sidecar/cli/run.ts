@@ -1,17 +1,22 @@
 import { hasCode, P2PError } from '../../functions/protocol/errors.ts';
 import { readSettings } from '../../functions/service/config/file.ts';
+import { loadSettings } from '../../functions/service/config/load.ts';
 import { parseOverride } from '../../functions/service/config/override.ts';
 import { createLog } from '../../functions/service/log.ts';
 import { superviseNode } from '../supervisor.ts';
 import type { Arguments, Flag } from './arguments.ts';
 import type { Command, World } from './command.ts';
+import { generateCert } from './generate-cert.ts';
 import { CONFIG_FLAG } from './node-settings.ts';
 import { stopOnSignals } from './stop-on-signals.ts';
 
 /** The flags of DadiP2P. */
 const RUN_FLAGS: readonly Flag[] = [
   CONFIG_FLAG,
-  { name: 'generate-cert', help: 'accepted as DadiP2P does; without effect until HTTPS is intercepted' },
+  {
+    name: 'generate-cert',
+    help: 'make the authority for HTTPS unless it is there, and say how to trust it; ends there without -c',
+  },
   { name: 'log-level', short: 'l', value: 'LEVEL', help: 'trace, debug, info, warn, error or panic' },
   { name: 'proxy-port', value: 'PORT', help: 'port of the HTTP proxy' },
   { name: 'p2p-port', value: 'PORT', help: 'P2P port' },
@@ -24,7 +29,7 @@ const SETTING_OF_FLAG: Readonly<Record<string, readonly string[]>> = {
   'p2p-port': ['P2PConfig', 'Port'],
 };
 
-/** `dadip2p -c FILE`: runs a node until a signal stops it. */
+/** `dadip2p -c FILE`: runs a node until a signal stops it; `dadip2p --generate-cert` only prepares HTTPS. */
 export const RUN: Command = {
   name: '',
   usage: '-c FILE [flags]',
@@ -36,7 +41,8 @@ export const RUN: Command = {
 
 async function run({ flags }: Arguments, world: World): Promise<void> {
   const file = flags.get('cfgFile')?.at(-1);
-  if (file === undefined) {
+  const makesCert = flags.has('generate-cert');
+  if (file === undefined && !makesCert) {
     throw new P2PError(
       'CONFIG_INVALID',
       'no configuration given: dadip2p -c FILE, or dadip2p start to try it',
@@ -46,7 +52,13 @@ async function run({ flags }: Arguments, world: World): Promise<void> {
     const text = flags.get(flag)?.at(-1);
     return text === undefined ? [] : [parseOverride(path, text, `--${flag}`)];
   });
-  const settings = readSettings({ file, env: world.env, overrides });
+  const { env } = world;
+  if (file === undefined) {
+    const settings = loadSettings({ text: undefined, file: 'the default settings', env, overrides });
+    return generateCert(settings, world, false);
+  }
+  const settings = readSettings({ file, env, overrides });
+  if (makesCert && settings.P2PConfig.RunMode === 'agent') await generateCert(settings, world, true);
   const log = createLog(settings.LogLevel, { name: 'supervisor' });
   const node = await superviseNode(settings, { log, worker: world.worker });
   stopOnSignals([node]);

@@ -75,6 +75,9 @@ async function start({ flags }: Arguments, world: World): Promise<void> {
     parseOverride(['P2PConfig', 'Port'], flag('p2p-port') ?? '19145', '--p2p-port'),
     parseOverride(['ProxyConfig', 'Port'], flag('proxy-port') ?? '19245', '--proxy-port'),
     own(['P2PConfig', 'CacheConfig', 'FileCachePath'], join(dir, 'agent')),
+    own(['ProxyConfig', 'CertConfig', 'CertPath'], join(dir, 'ca.crt')),
+    own(['ProxyConfig', 'CertConfig', 'KeyPath'], join(dir, 'ca.key')),
+    own(['ProxyConfig', 'CertConfig', 'GenerateCert'], true),
   ];
   const agentSettings = await withFreeAdminPort(load(world, agentOverrides));
 
@@ -143,6 +146,7 @@ function formatGuide({ root, agent, dir, s3, settings, allowed }: Started): stri
 
   download  curl -L http://${LOOPBACK}:${agent.p2p}/${settings.P2PConfig.APIKey}/${example}
   by proxy  export http_proxy=http://${LOOPBACK}:${agent.proxy}
+  HTTPS     curl --proxy http://${LOOPBACK}:${agent.proxy} --cacert ${settings.ProxyConfig.CertConfig.CertPath} https://…
   origins   ${settings.Origins.join(', ')}${allowed.length > 0 ? '' : ' (--allow ORIGIN adds one)'}
   cache     ${join(dir, 'agent')} (agent), ${s3 ?? join(dir, 'root')} (root)
   ports     ${agent.p2p} P2P, ${agent.proxy} proxy, ${agent.admin} admin, ${root.p2p} root, ${root.admin} root's admin
