@@ -19,7 +19,7 @@ const NO_FILES = { read: () => undefined, list: () => [] };
 export function snippets(): ReadonlyMap<string, string> {
   const settings = loadSettings({ text: undefined, file: 'the default settings', env: {} });
   const wiring = wiringOf(settings);
-  const proxied = { ...wiring, interception: { authority: '', hosts: [] } };
+  const proxied = { ...wiring, interception: { authority: '', hosts: [], isWide: false } };
   return new Map([
     ...filesOf('containerd', '/etc/containerd/', planContainerd(wiring, NO_FILES)),
     ...filesOf('docker', '/etc/docker/', planDocker(wiring, NO_FILES, RECENT)),

@@ -1,8 +1,10 @@
 import type { Edit, RuntimePlan } from './edit.ts';
 import type { FileView } from './host-files.ts';
+import type { Interception } from './interception.ts';
 import { editJson, type JsonChange, parseJsonObject } from './json.ts';
 import { refuse } from './refuse.ts';
 import { decodeText } from './text.ts';
+import { trustEdits } from './trust.ts';
 import type { Wiring } from './wiring.ts';
 
 const CONFIG = '/etc/docker/daemon.json';
@@ -27,20 +29,18 @@ export function planDocker(wiring: Wiring, files: FileView, major: number | unde
   const bytes = files.read(CONFIG);
   const config = parseJsonObject(CONFIG, bytes === undefined ? '' : decodeText(CONFIG, bytes));
   const hasProxies = major === undefined || major >= PROXIES_SINCE;
-  const other = wiring.interception && otherProxy(config, files, wiring.agent);
-  const isProxied = wiring.interception !== undefined && other === undefined;
-  const notes =
-    other === undefined
-      ? []
-      : [
-          `${other}: dockerd has a proxy already, which stays; other registries than Docker Hub do not come here`,
-        ];
-  const edits = [
-    daemonEdit(wiring.agent, isProxied && hasProxies),
-    ...(isProxied && !hasProxies ? [dropInEdit(wiring.agent)] : []),
-    ...(isProxied ? trustEdits(wiring) : []),
-  ];
-  return { edits, notes };
+  const { agent, interception } = wiring;
+  if (interception === undefined) return { edits: [daemonEdit(agent, false)], notes: [] };
+  const other = otherProxy(config, files, agent);
+  if (other !== undefined) {
+    const note = `${other}: dockerd has a proxy already, which stays; only Docker Hub comes by the agent`;
+    return { edits: [daemonEdit(agent, false)], notes: [note] };
+  }
+  // dockerd takes every .crt in a host's folder for an authority of that host, beside those of the system.
+  const trusting = { runtime: 'docker', folder: CERTIFICATES, restart: RESTART } as const;
+  const trust = trustEdits(withoutHub(interception), trusting, files);
+  const proxy = hasProxies ? [] : [dropInEdit(agent)];
+  return { edits: [daemonEdit(agent, hasProxies), ...proxy, ...trust.edits], notes: trust.notes };
 }
 
 function daemonEdit(agent: string, isProxied: boolean): Edit {
@@ -112,12 +112,9 @@ function dropInEdit(agent: string): Edit {
   };
 }
 
-/** dockerd takes every .crt in a host's folder for an authority of that host, beside those of the system. */
-const trustEdits = ({ interception }: Wiring): Edit[] =>
-  (interception?.hosts ?? [])
-    .filter((host) => !NOT_BY_PROXY.some((part) => host === part || host.endsWith(`.${part}`)))
-    .map((host) => ({
-      path: `${CERTIFICATES}/${host}/dadip2p.crt`,
-      purpose: 'trust',
-      apply: () => interception?.authority ?? '',
-    }));
+const withoutHub = (interception: Interception): Interception => ({
+  ...interception,
+  hosts: interception.hosts.filter(
+    (host) => !NOT_BY_PROXY.some((part) => host === part || host.endsWith(`.${part}`)),
+  ),
+});

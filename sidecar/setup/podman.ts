@@ -4,6 +4,7 @@ import type { FileView } from './host-files.ts';
 import { refuse } from './refuse.ts';
 import { decodeText, insertLines, nextLine } from './text.ts';
 import { parseToml, type Toml, tablesOf, valueAt } from './toml.ts';
+import { trustEdits } from './trust.ts';
 import type { MirroredRegistry, Wiring } from './wiring.ts';
 
 const REGISTRIES = '/etc/containers/registries.conf';
@@ -24,12 +25,13 @@ export function planPodman(wiring: Wiring, files: FileView): RuntimePlan {
   const { defaultRegistry, interception, agent } = wiring;
   const mirrored = [mirrorEdit(defaultRegistry, agent, files)];
   if (interception === undefined) return { edits: mirrored, notes: [] };
+  const trust = trustEdits(interception, { runtime: 'podman', folder: CERTIFICATES }, files);
   const other = engineEnvironment(files);
-  if (other !== undefined) {
-    const note = `${other} sets [engine] env, which is not added to from elsewhere: add HTTPS_PROXY=${agent} there`;
-    return { edits: [...mirrored, ...trustEdits(wiring)], notes: [note] };
+  if (other === undefined) {
+    return { edits: [...mirrored, engineEdit(agent), ...trust.edits], notes: trust.notes };
   }
-  return { edits: [...mirrored, engineEdit(agent), ...trustEdits(wiring)], notes: [] };
+  const note = `${other} sets [engine] env, which is not added to from elsewhere: add HTTPS_PROXY=${agent} there`;
+  return { edits: [...mirrored, ...trust.edits], notes: [...trust.notes, note] };
 }
 
 /** Where the last table for a registry is wins over all before it, mirrors included: so it is that one we add to. */
@@ -124,10 +126,3 @@ const engineEdit = (agent: string): Edit => ({
       '',
     ].join('\n'),
 });
-
-const trustEdits = ({ interception }: Wiring): Edit[] =>
-  (interception?.hosts ?? []).map((host) => ({
-    path: `${CERTIFICATES}/${host}/dadip2p.crt`,
-    purpose: 'trust',
-    apply: () => interception?.authority ?? '',
-  }));

@@ -5,6 +5,7 @@ import { nodeSettings } from '../cli/node-settings.ts';
 import { applySetup, applyUndo } from './apply.ts';
 import { type Changes, formatDiff, planSetup, planUndo } from './changes.ts';
 import { HostFiles } from './host-files.ts';
+import { interceptionOf } from './interception.ts';
 import { readManifest } from './manifest.ts';
 import { parseRuntime, plannerOf } from './runtime.ts';
 import { wiringOf } from './wiring.ts';
@@ -12,7 +13,13 @@ import { wiringOf } from './wiring.ts';
 /** `dadip2p setup`, from its arguments to the last line it prints. */
 export async function setUp(args: Arguments, world: World): Promise<void> {
   const runtime = parseRuntime(args, 'setup');
-  const planner = await plannerOf(runtime, wiringOf(nodeSettings(args, world)), args);
+  const settings = nodeSettings(args, world);
+  const https = await interceptionOf(settings);
+  const planner = await plannerOf(
+    runtime,
+    wiringOf(settings, https.isOn ? https.interception : undefined),
+    args,
+  );
   const files = filesOf(args);
   const manifest = readManifest(files);
   const planned = planSetup(planner, files, manifest.runtimes[runtime] ?? []);
@@ -24,6 +31,10 @@ export async function setUp(args: Arguments, world: World): Promise<void> {
     printNext(planned, world);
   }
   for (const note of planned.notes) world.print(`Note: ${note}`);
+  // containerd has the mirror for all registries.
+  if (!https.isOn && runtime !== 'containerd') {
+    world.print(`Note: only the mirror is set up, not the proxy for HTTPS: ${https.why}`);
+  }
 }
 
 /** `dadip2p uninstall`, from its arguments to the last line it prints. */

@@ -1,5 +1,6 @@
 import { P2PError } from '../../functions/protocol/errors.ts';
 import type { Settings } from '../../functions/service/config/settings.ts';
+import type { Interception } from './interception.ts';
 
 /** A registry that the agent is a mirror of. */
 export interface MirroredRegistry {
@@ -7,14 +8,6 @@ export interface MirroredRegistry {
   readonly name: string;
   /** Where it really is: `https://registry-1.docker.io`. */
   readonly origin: string;
-}
-
-/** What makes HTTPS through the proxy acceptable to a runtime. */
-export interface Interception {
-  /** The authority's certificate, PEM. */
-  readonly authority: string;
-  /** The hosts that it vouches for. */
-  readonly hosts: readonly string[];
 }
 
 /** What a runtime has to know of an agent to pull through it. */

@@ -22,11 +22,19 @@ export const INTERCEPTING: Wiring = {
   interception: {
     authority: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
     hosts: ['quay.io', 'registry.test:5000'],
+    isWide: false,
   },
 };
 
 const PLANNERS = {
   docker: (wiring: Wiring, files: HostFiles) => planDocker(wiring, files, 28),
+  /** With more intercepted hosts than can be listed. */
+  'docker, wide': ({ interception, ...wiring }: Wiring, files: HostFiles) =>
+    planDocker(
+      interception === undefined ? wiring : { ...wiring, interception: { ...interception, isWide: true } },
+      files,
+      28,
+    ),
   'docker 20': (wiring: Wiring, files: HostFiles) => planDocker(wiring, files, 20),
   containerd: planContainerd,
   podman: planPodman,
@@ -35,7 +43,7 @@ const PLANNERS = {
 /** A runtime, or docker at a version that has no `proxies` in its configuration. */
 export type Kind = keyof typeof PLANNERS;
 
-const runtimeOf = (kind: Kind): Runtime => (kind === 'docker 20' ? 'docker' : kind);
+const runtimeOf = (kind: Kind): Runtime => (kind === 'containerd' || kind === 'podman' ? kind : 'docker');
 
 /** `dadip2p setup` on prepared files; gives what it did. */
 export function setUp(kind: Kind, root: string, wiring: Wiring): Changes {
