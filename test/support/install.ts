@@ -8,6 +8,8 @@ import { cacheDir, findExecutable, findMinio, have, PROGRAMS, type Program } fro
 // this newest revision it serves.
 const MINIO_MODULE = 'github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c';
 
+// What Debian asks before it starts a service (deb-systemd-invoke(1p), invoke-rc.d(8)).
+const POLICY = '/usr/sbin/policy-rc.d';
 const HEARTBEAT_MS = 30_000;
 const LAST_LINES = 15;
 
@@ -38,12 +40,24 @@ async function installPackages(missing: readonly Program[]): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const names = packages.map(({ debian }) => debian);
   if (!(await runQuietly('apt-get update', 'apt-get', ['update', '-q'], env))) return;
-  await runQuietly(
-    'apt-get install',
-    'apt-get',
-    ['install', '-y', '-q', '--no-install-recommends', ...names],
-    env,
-  );
+  const install = ['install', '-y', '-q', '--no-install-recommends', ...names];
+  await withoutServices(() => runQuietly('apt-get install', 'apt-get', install, env));
+}
+
+/** Keeps Debian from starting the services of what is installed meanwhile: a Docker would change the machine's network. */
+async function withoutServices(install: () => Promise<unknown>): Promise<void> {
+  try {
+    writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { flag: 'wx', mode: 0o755 });
+  } catch {
+    // The machine has a policy of its own.
+    await install();
+    return;
+  }
+  try {
+    await install();
+  } finally {
+    rmSync(POLICY, { force: true });
+  }
 }
 
 async function buildMinio(): Promise<void> {
