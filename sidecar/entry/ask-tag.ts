@@ -38,8 +38,6 @@ export interface AskTagParts {
 
 /** OCI distribution-spec, "Pushing Manifests": registries refuse manifests beyond this. */
 export const MAX_MANIFEST_BYTES = 4 * MiB;
-// Others may wait for the same answer when one client leaves; the upstream's own time limits end it.
-const NEVER = new AbortController().signal;
 
 /**
  * Asks one source which manifest a tag names: by HEAD, which registries do not count as a pull; where that tells no
@@ -78,7 +76,9 @@ async function open(
     ...(accept === undefined ? {} : { accept }),
     ...(authorization === undefined ? {} : { authorization }),
   };
-  const reply = await source.open({ address, method, headers }, NEVER);
+  // Others may wait for the same answer when one client leaves; the upstream's own time limits end it.
+  const { signal } = new AbortController();
+  const reply = await source.open({ address, method, headers }, signal);
   if (method === 'HEAD' && (reply.status === 405 || reply.status === 501)) {
     reply.body.discard();
     return undefined;

@@ -21,6 +21,8 @@ export interface MirrorParts {
   readonly blobs: BlobServer;
   readonly tags: Tags;
   readonly outages: Outages;
+  /** How long a ping waits for the registry, milliseconds; dockerd gives it up after 15 s. */
+  readonly patienceMs: number;
   /** Asked for what is neither blob nor manifest. */
   readonly upstream: Upstream;
   readonly rules: Rules;
@@ -89,11 +91,13 @@ export class Mirror {
    * cannot be asked, the client is let through: what is kept of a public image can still be pulled.
    */
   async #ping(asked: Asked): Promise<void> {
-    const { upstream, outages } = this.#parts;
+    const { upstream, outages, patienceMs } = this.#parts;
     const { origin } = asked.address;
     try {
       if (outages.has(origin)) return letThrough(asked);
-      await this.#relay(asked, { sources: (address) => eachWorking(upstream.sources(address)) });
+      await this.#relay(asked, {
+        sources: (address) => eachWorking(upstream.sources(address), patienceMs),
+      });
       outages.ended(origin);
     } catch (error) {
       const isAway = error instanceof P2PError && error.status >= 500 && !asked.response.headersSent;

@@ -24,6 +24,8 @@ export interface TagParts extends AskTagParts {
   readonly outages: Outages;
   /** How old an answer may be that is given while the origin is away, milliseconds. */
   readonly maxStaleMs: number;
+  /** How long who has such an answer at hand is kept waiting for a new one, milliseconds. */
+  readonly patienceMs: number;
   readonly log: Logger;
 }
 
@@ -86,9 +88,10 @@ export class Tags {
   }
 
   #ask(question: TagQuestion, once: boolean): Promise<NamedManifest | undefined> {
-    const sources = this.#parts.upstream.sources(question.address);
+    const { upstream, patienceMs } = this.#parts;
+    const sources = upstream.sources(question.address);
     return firstSuccess(
-      once ? eachOnce(sources) : sources,
+      once ? eachOnce(sources, patienceMs) : sources,
       (source) => askTag(source, question, this.#parts),
       () => {},
     );

@@ -47,6 +47,7 @@ function startTags({
   maxStaleMs = HOUR,
   store = new MemoryStore({ maxBytes: MiB }),
   firstByteMs = 5_000,
+  patienceMs = 5_000,
 } = {}) {
   const origins = originUpstream({ firstByteMs });
   const clock = { ms: 1_000_000 };
@@ -65,6 +66,7 @@ function startTags({
     },
     outages: new Outages(now),
     maxStaleMs,
+    patienceMs,
     self: 'http://self.test:19145',
     log,
     now,
@@ -178,6 +180,15 @@ test('gives the last answer while the origin cannot be reached, and its age', as
     assert.is(origin.hits.length, 1, 'nobody is kept waiting for another try');
     assert.is(kit.lines.at(-1)?.event, 'tag_served_stale');
   });
+});
+
+test('gives the last answer when the origin is too slow, but waits for it where there is none', async () => {
+  await using origin = await startOrigin();
+  await using kit = startTags({ patienceMs: 100 });
+  const question = tagged(origin, FIRST);
+  origin.always = { delayMs: 500 };
+  assert.equal(await kit.tags.resolve(question), named(FIRST));
+  assert.is((await kit.tags.resolve(question))?.staleSeconds, 0);
 });
 
 test('spares who asks soon after from finding out, and asks again a little later', async () => {
