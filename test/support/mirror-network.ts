@@ -4,7 +4,7 @@ import { type Front, NO_BLOBS, startFront } from './front.ts';
 import { type Image, type ImageOptions, pushImage } from './image.ts';
 import type { Configured, NodeProcess } from './node-process.ts';
 import { startAgent, startRoot } from './pair.ts';
-import { type Registry, startRegistry } from './registry.ts';
+import { type Registry, type RegistryOptions, startRegistry } from './registry.ts';
 
 /** A registry of the network. */
 export interface MirroredRegistry {
@@ -37,10 +37,12 @@ export interface MirrorNetwork extends AsyncDisposable {
   heal(): void;
 }
 
-/** Starts a network of these registries; agents come later. */
-export async function startMirrorNetwork(...names: readonly string[]): Promise<MirrorNetwork> {
-  const entries = names.map(async (name) => {
-    const registry = await startRegistry();
+/** Starts a network of these registries, by the names that clients know them by; agents come later. */
+export async function startMirrorNetwork(
+  wanted: Readonly<Record<string, RegistryOptions>>,
+): Promise<MirrorNetwork> {
+  const entries = Object.entries(wanted).map(async ([name, options]) => {
+    const registry = await startRegistry(options);
     return [name, { registry, front: await startFront(registry.url) }] as const;
   });
   const registries = Object.fromEntries(await Promise.all(entries));

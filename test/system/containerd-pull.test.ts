@@ -1,11 +1,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { createAuthority } from '../support/authority.ts';
 import { sha256 } from '../support/blob-of.ts';
 import { type Containerd, startContainerd } from '../support/containerd.ts';
 import type { Image } from '../support/image.ts';
 import { assertEachBlobOnce, type MirrorNetwork, startMirrorNetwork } from '../support/mirror-network.ts';
 import { need } from '../support/programs.ts';
 import { shared } from '../support/shared.ts';
+import { startTokenIssuer, type TokenIssuer } from '../support/token-issuer.ts';
 import { until } from '../support/until.ts';
 
 const NAME = 'system/containerd-pull';
@@ -13,22 +15,34 @@ const test = suite(NAME);
 
 const MiB = 2 ** 20;
 const NAMES = ['a.test', 'b.test'] as const;
+const [USER, PASSWORD] = ['alice', 's3cret'] as const;
+const PRIVATE = 'team/private';
 
 interface Host extends AsyncDisposable {
+  readonly issuer: TokenIssuer;
   readonly network: MirrorNetwork;
   readonly containerd: Containerd;
 }
 
 const host = shared<Host>(test, async () => {
-  const network = await startMirrorNetwork(...NAMES);
-  const mirrors = Object.fromEntries(NAMES.map((name) => [name, network.mirror.url]));
+  const authority = await createAuthority();
+  const rights = { [PRIVATE]: ['pull', 'push'] };
+  const issuer = await startTokenIssuer(authority, { users: { [USER]: { password: PASSWORD, rights } } });
+  const network = await startMirrorNetwork({
+    'a.test': {},
+    'b.test': {},
+    'basic.test': { users: { [USER]: PASSWORD } },
+    'token.test': { tokens: issuer },
+  });
+  const names = Object.keys(network.registries);
+  const mirrors = Object.fromEntries(names.map((name) => [name, network.mirror.url]));
   const containerd = await startContainerd({ cri: true, mirrors });
   return {
+    issuer,
     network,
     containerd,
     async [Symbol.asyncDispose]() {
-      await containerd[Symbol.asyncDispose]();
-      await network[Symbol.asyncDispose]();
+      for (const value of [containerd, network, issuer, authority]) await value[Symbol.asyncDispose]();
     },
   };
 });
@@ -47,7 +61,7 @@ const fresh = async (): Promise<Host> => {
   return it;
 };
 
-const real = need(test, NAME, 'docker-registry', 'containerd');
+const real = need(test, NAME, 'docker-registry', 'containerd', 'htpasswd', 'openssl');
 
 real(
   'ctr pulls from two registries at once by ?ns=, the second time without a blob from either',
@@ -95,6 +109,48 @@ real('a kubelet pulls by the CRI, the second time without a blob from the regist
     network.closeOrigins();
   }
 });
+
+for (const way of ['basic', 'token'] as const) {
+  real(
+    `ctr and a kubelet pull from a registry with ${way} authentication, cold and warm; nobody else does`,
+    async () => {
+      const { network, containerd, issuer } = await fresh();
+      await using _agent = await network.startAgent();
+      const name = `${way}.test`;
+      const reference = `${name}/${PRIVATE}:v1`;
+      const authorization =
+        way === 'basic'
+          ? `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString('base64')}`
+          : `Bearer ${issuer.tokenFor(USER, `repository:${PRIVATE}:pull,push`)}`;
+      const headers = { authorization };
+      const image = await network.push(name, PRIVATE, { layerBytes: [3 * MiB, 1000], seed: name, headers });
+      const isRefused = (pull: Promise<unknown>) =>
+        pull.then(
+          () => false,
+          (error: Error) => /40[13]|denied|[Uu]nauthorized|authorization failed/.test(error.message),
+        );
+      assert.is(await isRefused(containerd.pull(reference)), true, 'cold');
+      for (const turn of ['first', 'second']) {
+        await containerd.pull(reference, { user: `${USER}:${PASSWORD}` });
+        await keepsWhole(containerd, image);
+        await containerd.remove(reference);
+        if (turn === 'second') assert.equal(network.registries[name]?.front.blobHits(), []);
+        network.closeOrigins();
+      }
+      const login = { username: USER, password: PASSWORD };
+      assert.is(await containerd.cri.pull(reference, login), image.config.digest);
+      await containerd.cri.remove(reference);
+      assert.equal(network.registries[name]?.front.blobHits(), []);
+      assert.is(await isRefused(containerd.pull(reference)), true, 'warm');
+      assert.is(await isRefused(containerd.pull(reference, { user: 'bob:hunter2' })), true);
+      assert.is(await isRefused(containerd.cri.pull(reference)), true);
+      assert.equal(
+        network.mirror.hits.filter(({ status }) => status >= 500),
+        [],
+      );
+    },
+  );
+}
 
 real(
   'half a gigabyte goes on by Range where a killed client left off, and where a killed worker did',

@@ -18,7 +18,7 @@ interface Host extends AsyncDisposable {
 }
 
 const host = shared<Host>(test, async () => {
-  const network = await startMirrorNetwork(HUB);
+  const network = await startMirrorNetwork({ [HUB]: {} });
   const dockerd = await startDockerd({ registryMirrors: [network.mirror.url] });
   return {
     network,

@@ -38,7 +38,7 @@ interface Host extends AsyncDisposable {
 }
 
 const host = shared<Host>(test, async () => {
-  const network = await startMirrorNetwork(HUB);
+  const network = await startMirrorNetwork({ [HUB]: {} });
   const engines = await Promise.all([
     startDockerd({ registryMirrors: [network.mirror.url] }),
     startContainerd({ mirrors: { [HUB]: network.mirror.url } }),
