@@ -1,4 +1,4 @@
-import type { P2PError } from '../../functions/protocol/errors.ts';
+import { P2PError } from '../../functions/protocol/errors.ts';
 
 /** What a check found. */
 export type Finding =
@@ -35,10 +35,18 @@ export async function* examineAll(checks: readonly Check[]): AsyncGenerator<Resu
   const met = new Set<string>();
   for (const { name, needs = [], run } of checks) {
     const missing = needs.find((need) => !met.has(need));
-    const finding =
-      missing === undefined ? await run(AbortSignal.timeout(LIMIT_MS)) : skipped(`needs "${missing}"`);
+    const finding = missing === undefined ? await outcome(run) : skipped(`needs "${missing}"`);
     if (finding.state === 'ok') met.add(name);
     yield { name, ...finding };
+  }
+}
+
+async function outcome(run: Check['run']): Promise<Finding> {
+  try {
+    return await run(AbortSignal.timeout(LIMIT_MS));
+  } catch (error) {
+    if (error instanceof P2PError) return failedBy(error);
+    throw error;
   }
 }
 

@@ -7,7 +7,7 @@ const CONFIG = '/etc/docker/daemon.json';
 const SOCKET = '/var/run/docker.sock';
 
 /** That dockerd reads the file that setup writes, and has read it since. */
-export function dockerChecks(wiring: Wiring, files: HostFiles): Check[] {
+export function dockerChecks({ agent }: Wiring, usesProxy: boolean, files: HostFiles): Check[] {
   return [
     {
       name: 'dockerd reads its configuration',
@@ -35,20 +35,20 @@ export function dockerChecks(wiring: Wiring, files: HostFiles): Check[] {
         const info = await askDocker(files.locate(SOCKET), signal);
         if (info === undefined) return skipped(`dockerd does not answer at ${SOCKET}`);
         const mirrors = (info.RegistryConfig?.Mirrors ?? []).map((url) => url.replace(/\/$/, ''));
-        if (!mirrors.includes(wiring.agent)) {
+        if (!mirrors.includes(agent)) {
           const has = mirrors.length === 0 ? 'no mirrors' : `the mirrors ${mirrors.join(', ')}`;
           return failed(
-            `dockerd runs with ${has}, without ${wiring.agent}: it has not read ${CONFIG} since that was written`,
+            `dockerd runs with ${has}, without ${agent}: it has not read ${CONFIG} since that was written`,
             'run: systemctl reload docker',
           );
         }
-        if (wiring.interception !== undefined && info.HttpsProxy?.replace(/\/$/, '') !== wiring.agent) {
+        if (usesProxy && info.HttpsProxy?.replace(/\/$/, '') !== agent) {
           return failed(
-            `dockerd runs with ${info.HttpsProxy ? `the proxy ${info.HttpsProxy}` : 'no proxy'}, not ${wiring.agent}`,
+            `dockerd runs with ${info.HttpsProxy ? `the proxy ${info.HttpsProxy}` : 'no proxy'}, not ${agent}`,
             'run: systemctl restart docker',
           );
         }
-        return ok(`it runs with the mirror ${wiring.agent}`);
+        return ok(`it runs with the mirror ${agent}`);
       },
     },
   ];

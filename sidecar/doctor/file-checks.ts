@@ -1,18 +1,22 @@
-import { P2PError } from '../../functions/protocol/errors.ts';
 import { isApplied } from '../setup/changes.ts';
 import type { Edit, Purpose, RuntimePlan } from '../setup/edit.ts';
 import type { HostFiles } from '../setup/host-files.ts';
 import { type Runtime, readManifest } from '../setup/manifest.ts';
-import { type Check, type Finding, failed, failedBy, ok } from './check.ts';
+import { type Check, type Finding, failed, ok } from './check.ts';
 
 /** What the files are looked at for. */
 export interface FileParts {
   readonly runtime: Runtime;
   readonly files: HostFiles;
-  readonly plan: (files: HostFiles) => RuntimePlan;
+  readonly planned: RuntimePlan;
+  /** The checks without which the files cannot be judged. */
+  readonly needs: readonly string[];
   /** The command that puts the files right. */
   readonly setupCommand: string;
 }
+
+/** The check that the runtime's files can be read. */
+export const RUNTIME_FILES = "runtime's files";
 
 const NAMES: Readonly<Record<Purpose, string>> = {
   'config-path': 'folder of hosts.toml files',
@@ -21,32 +25,26 @@ const NAMES: Readonly<Record<Purpose, string>> = {
   trust: 'authority trusted by the runtime',
 };
 
-/** That the runtime's files can be read, and say of the agent what they have to. */
+/** That the runtime's files say of the agent what they have to. */
 export function fileChecks(parts: FileParts): Check[] {
-  const { runtime, files, plan, setupCommand } = parts;
-  const name = "runtime's files";
-  try {
-    const { edits } = plan(files);
-    const found = edits.map((edit) => ({ ...edit, isRight: isApplied(edit, files.read(edit.path)) }));
-    const purposes = (Object.keys(NAMES) as Purpose[]).filter((purpose) =>
-      edits.some((edit) => edit.purpose === purpose),
-    );
-    return [
-      { name, run: () => ok(`${runtime}'s configuration can be read`) },
-      ...purposes.map((purpose) => ({
-        name: NAMES[purpose],
-        run(): Finding {
-          const all = found.filter((edit) => edit.purpose === purpose);
-          const wrong = all.find(({ isRight }) => !isRight);
-          if (wrong === undefined) return ok(all.map(({ path }) => path).join(', '));
-          return failed(`${wrong.path} ${faultOf(wrong, parts)}`, `run: ${setupCommand}`);
-        },
-      })),
-    ];
-  } catch (error) {
-    if (!(error instanceof P2PError)) throw error;
-    return [{ name, run: () => failedBy(error) }];
-  }
+  const { runtime, files, planned, needs, setupCommand } = parts;
+  const { edits } = planned;
+  const purposes = (Object.keys(NAMES) as Purpose[]).filter((purpose) =>
+    edits.some((edit) => edit.purpose === purpose),
+  );
+  return [
+    { name: RUNTIME_FILES, run: () => ok(`${runtime}'s configuration can be read`) },
+    ...purposes.map((purpose) => ({
+      name: NAMES[purpose],
+      needs,
+      run(): Finding {
+        const all = edits.filter((edit) => edit.purpose === purpose);
+        const wrong = all.find((edit) => !isApplied(edit, files.read(edit.path)));
+        if (wrong === undefined) return ok(all.map(({ path }) => path).join(', '));
+        return failed(`${wrong.path} ${faultOf(wrong, parts)}`, `run: ${setupCommand}`);
+      },
+    })),
+  ];
 }
 
 function faultOf({ path }: Edit, { runtime, files }: FileParts): string {

@@ -3,14 +3,18 @@ import { HttpClient } from '../../functions/service/http-client.ts';
 import type { Arguments } from '../cli/arguments.ts';
 import type { World } from '../cli/command.ts';
 import { nodeSettings } from '../cli/node-settings.ts';
+import type { RuntimePlan } from '../setup/edit.ts';
 import { HostFiles } from '../setup/host-files.ts';
-import type { Runtime } from '../setup/manifest.ts';
+import { type Runtime, readManifest } from '../setup/manifest.ts';
 import { parseRuntime, plannerOf } from '../setup/runtime.ts';
 import { type Wiring, wiringOf } from '../setup/wiring.ts';
-import { type Check, examineAll, failed, formatResult, ok, type Result } from './check.ts';
+import { AUTHORITY, type AuthorityState, authorityChecks, authorityOf } from './authority-checks.ts';
+import { bundleChecks } from './bundle-check.ts';
+import { type Check, examineAll, failed, failedBy, formatResult, ok, type Result } from './check.ts';
+import { connectCheck } from './connect-check.ts';
 import { containerdChecks } from './containerd-checks.ts';
 import { dockerChecks } from './docker-checks.ts';
-import { fileChecks } from './file-checks.ts';
+import { type FileParts, fileChecks, RUNTIME_FILES } from './file-checks.ts';
 import { parseImageName } from './image-name.ts';
 import { agentChecks, rootCheck } from './node-checks.ts';
 import { podmanChecks } from './podman-checks.ts';
@@ -52,16 +56,22 @@ async function checksFor(
   const image = name === undefined ? undefined : parseImageName(name);
   try {
     const settings = nodeSettings(args, world);
-    const wiring = wiringOf(settings);
     const files = new HostFiles(flags.get('root')?.at(-1) ?? '/');
-    const plan = await plannerOf(runtime, wiring, args);
+    // containerd has the mirror for all registries, and no need of the proxy.
+    const state: AuthorityState =
+      runtime === 'containerd' ? { isOn: false, why: 'not needed' } : await authorityOf(settings);
+    const isExpected = settings.ProxyConfig.CertConfig.GenerateCert || trustsUs(runtime, files);
+    const wiring = wiringOf(settings, state.isOn ? state.interception : undefined);
+    const planner = await plannerOf(runtime, wiring, args);
     const setupCommand = `dadip2p setup ${runtime}${file === undefined ? '' : ` -c ${file}`}`;
+    const needs = state.isOn || 'fault' in state || isExpected ? [AUTHORITY] : [];
+    const parts = { runtime, files, setupCommand, needs: runtime === 'containerd' ? [] : needs };
     return [
       { name: 'configuration', run: () => ok(file ?? 'the default settings') },
       ...agentChecks(settings, http),
       rootCheck(settings, http),
-      ...fileChecks({ runtime, files, plan, setupCommand }),
-      ...daemonChecks(runtime, wiring, files, world),
+      ...(runtime === 'containerd' ? [] : authorityChecks(settings, state, isExpected, Date.now())),
+      ...runtimeChecks(planner, wiring, parts, world),
       ...pullChecks(wiring, image, http),
     ];
   } catch (error) {
@@ -71,7 +81,36 @@ async function checksFor(
   }
 }
 
-function daemonChecks(runtime: Runtime, wiring: Wiring, files: HostFiles, world: World): Check[] {
-  if (runtime === 'docker') return dockerChecks(wiring, files);
-  return runtime === 'containerd' ? containerdChecks(files) : podmanChecks(files, world);
+function runtimeChecks(
+  planner: (files: HostFiles) => RuntimePlan,
+  wiring: Wiring,
+  parts: Omit<FileParts, 'planned'>,
+  world: World,
+): Check[] {
+  const { runtime, files } = parts;
+  let planned: RuntimePlan;
+  try {
+    planned = planner(files);
+  } catch (error) {
+    if (!(error instanceof P2PError)) throw error;
+    return [{ name: RUNTIME_FILES, run: () => failedBy(error) }];
+  }
+  const own =
+    runtime === 'docker'
+      ? dockerChecks(wiring, planned.usesProxy, files)
+      : runtime === 'containerd'
+        ? containerdChecks(files)
+        : podmanChecks(files, world);
+  return [
+    ...fileChecks({ ...parts, planned }),
+    ...bundleChecks(planned, files),
+    ...own,
+    ...(planned.usesProxy ? [connectCheck(wiring)] : []),
+  ];
 }
+
+/** True when setup has had the runtime trust an authority of ours. */
+const trustsUs = (runtime: Runtime, files: HostFiles): boolean =>
+  (readManifest(files).runtimes[runtime] ?? []).some(({ path }) =>
+    /\/dadip2p(?:-[a-z]+)?\.(?:crt|pem)$/.test(path),
+  );

@@ -34,7 +34,11 @@ export function planContainerd(wiring: Wiring, files: FileView): RuntimePlan {
   const roots = folders.length === 0 ? [HOSTS_FOLDER] : folders;
   const mirrored = wiring.registries.map((registry) => hostsEdit(registry, wiring.agent, roots, files));
   const edits = [...(folders.length === 0 ? [configPathEdit(table)] : []), ...mirrored];
-  return { edits: [...edits, defaultEdit(wiring.agent, roots)], notes: notesOn(config, roots) };
+  return {
+    edits: [...edits, defaultEdit(wiring.agent, roots)],
+    usesProxy: false,
+    notes: notesOn(config, roots),
+  };
 }
 
 function registryTable({ path, text, value }: Toml): readonly string[] {

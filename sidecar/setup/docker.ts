@@ -30,17 +30,18 @@ export function planDocker(wiring: Wiring, files: FileView, major: number | unde
   const config = parseJsonObject(CONFIG, bytes === undefined ? '' : decodeText(CONFIG, bytes));
   const hasProxies = major === undefined || major >= PROXIES_SINCE;
   const { agent, interception } = wiring;
-  if (interception === undefined) return { edits: [daemonEdit(agent, false)], notes: [] };
+  if (interception === undefined) return { edits: [daemonEdit(agent, false)], usesProxy: false, notes: [] };
   const other = otherProxy(config, files, agent);
   if (other !== undefined) {
     const note = `${other}: dockerd has a proxy already, which stays; only Docker Hub comes by the agent`;
-    return { edits: [daemonEdit(agent, false)], notes: [note] };
+    return { edits: [daemonEdit(agent, false)], usesProxy: false, notes: [note] };
   }
   // dockerd takes every .crt in a host's folder for an authority of that host, beside those of the system.
   const trusting = { runtime: 'docker', folder: CERTIFICATES, restart: RESTART } as const;
   const trust = trustEdits(withoutHub(interception), trusting, files);
   const proxy = hasProxies ? [] : [dropInEdit(agent)];
-  return { edits: [daemonEdit(agent, hasProxies), ...proxy, ...trust.edits], notes: trust.notes };
+  const edits = [daemonEdit(agent, hasProxies), ...proxy, ...trust.edits];
+  return { edits, usesProxy: true, notes: trust.notes };
 }
 
 function daemonEdit(agent: string, isProxied: boolean): Edit {

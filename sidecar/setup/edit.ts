@@ -18,6 +18,8 @@ export interface Edit {
 /** All that one runtime needs. */
 export interface RuntimePlan {
   readonly edits: readonly Edit[];
+  /** True when the runtime's HTTPS goes by the agent. */
+  readonly usesProxy: boolean;
   /** What is left to a person, one line each. */
   readonly notes: readonly string[];
 }

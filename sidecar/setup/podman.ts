@@ -24,14 +24,15 @@ const OWN_ENGINE = `${ENGINE_DROP_INS}/50-dadip2p.conf`;
 export function planPodman(wiring: Wiring, files: FileView): RuntimePlan {
   const { defaultRegistry, interception, agent } = wiring;
   const mirrored = [mirrorEdit(defaultRegistry, agent, files)];
-  if (interception === undefined) return { edits: mirrored, notes: [] };
+  if (interception === undefined) return { edits: mirrored, usesProxy: false, notes: [] };
   const trust = trustEdits(interception, { runtime: 'podman', folder: CERTIFICATES }, files);
   const other = engineEnvironment(files);
   if (other === undefined) {
-    return { edits: [...mirrored, engineEdit(agent), ...trust.edits], notes: trust.notes };
+    const edits = [...mirrored, engineEdit(agent), ...trust.edits];
+    return { edits, usesProxy: true, notes: trust.notes };
   }
   const note = `${other} sets [engine] env, which is not added to from elsewhere: add HTTPS_PROXY=${agent} there`;
-  return { edits: [...mirrored, ...trust.edits], notes: [...trust.notes, note] };
+  return { edits: [...mirrored, ...trust.edits], usesProxy: false, notes: [...trust.notes, note] };
 }
 
 /** Where the last table for a registry is wins over all before it, mirrors included: so it is that one we add to. */

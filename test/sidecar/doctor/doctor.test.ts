@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DOCTOR } from '../../../sidecar/cli/doctor.ts';
 import { SETUP } from '../../../sidecar/cli/setup.ts';
+import { makeFiles } from '../../../sidecar/tls/authority-files.ts';
 import { type Around, runCommand } from '../../support/command.ts';
 import { freePort } from '../../support/daemon.ts';
 import { eachCase } from '../../support/each-case.ts';
@@ -51,8 +52,12 @@ async function startHost() {
       root: await freePort(),
     };
     const settings = {
-      Origins: [registry.url],
-      ProxyConfig: { Host: '127.0.0.1', Port: port.proxy },
+      Origins: [registry.url, 'https://registry.test'],
+      ProxyConfig: {
+        Host: '127.0.0.1',
+        Port: port.proxy,
+        CertConfig: { ...certFiles(dir.path), GenerateCert: true },
+      },
       P2PConfig: { Host: '127.0.0.1', Port: port.p2p, RootList: [`127.0.0.1:${port.root}`] },
       Admin: { Host: '127.0.0.1', Port: port.admin },
       Mirror: { Default: registry.url, Registries: { 'docker.io': registry.url } },
@@ -68,6 +73,8 @@ async function startHost() {
     throw error;
   }
 }
+
+const certFiles = (dir: string) => ({ CertPath: join(dir, 'ca.crt'), KeyPath: join(dir, 'ca.key') });
 
 type Host = Awaited<ReturnType<typeof startHost>>;
 
@@ -111,6 +118,11 @@ async function plantDocker(root: string, info: object): Promise<AsyncDisposable>
     },
   };
 }
+
+const withAuthority = ({ settings }: Host, CertConfig: object) => ({
+  ...settings,
+  ProxyConfig: { ...settings.ProxyConfig, CertConfig },
+});
 
 interface Broken {
   readonly runtime: 'docker' | 'containerd' | 'podman';
@@ -208,6 +220,86 @@ const BROKEN: Readonly<Record<string, Broken>> = {
     problem: /--registry-mirror, and will not start/,
     remedy: /take the flag out/,
   },
+  'dockerd has no proxy yet': {
+    runtime: 'docker',
+    async breakIt(root, { agent }) {
+      return { stack: await plantDocker(root, { RegistryConfig: { Mirrors: [agent] } }) };
+    },
+    fails: 'dockerd knows of the agent',
+    problem: /runs with no proxy, not http:\/\/127/,
+    remedy: /run: systemctl restart docker/,
+  },
+  'the authority is gone': {
+    runtime: 'docker',
+    breakIt: (root, host) => ({ file: configured(root, withAuthority(host, certFiles(root))) }),
+    fails: 'authority',
+    problem: /HTTPS is not intercepted, and the runtime counts on it/,
+    remedy: /there is no authority at .*ca\.crt: start the agent/,
+  },
+  "the authority's key is gone": {
+    runtime: 'docker',
+    breakIt(root, host) {
+      const { CertPath } = host.settings.ProxyConfig.CertConfig;
+      return { file: configured(root, withAuthority(host, { ...certFiles(root), CertPath })) };
+    },
+    fails: 'authority',
+    problem: /ca\.key is missing, and .*ca\.crt is there/,
+    remedy: /bring it back/,
+  },
+  "everybody may read the authority's key": {
+    runtime: 'podman',
+    breakIt(root, host) {
+      const { CertPath, KeyPath } = host.settings.ProxyConfig.CertConfig;
+      const key = join(root, 'ca.key');
+      cpSync(KeyPath, key);
+      chmodSync(key, 0o644);
+      return { file: configured(root, withAuthority(host, { CertPath, KeyPath: key })) };
+    },
+    fails: "authority's key",
+    problem: /ca\.key has mode 0644/,
+    remedy: /run: chmod 600 .*ca\.key/,
+  },
+  'a host was added after the authority was made': {
+    runtime: 'docker',
+    breakIt: (root, { settings }) => ({
+      file: configured(root, { ...settings, Origins: [...settings.Origins, 'https://later.test'] }),
+    }),
+    fails: "authority's hosts",
+    problem: /may not certify later\.test/,
+    remedy: /--generate-cert/,
+  },
+  'the runtime trusts an authority of before': {
+    runtime: 'podman',
+    breakIt: (root) => plant(root, { '/etc/containers/certs.d/registry.test/dadip2p.crt': 'another\n' }),
+    fails: 'authority trusted by the runtime',
+    problem: /registry\.test\/dadip2p\.crt was changed since setup/,
+    remedy: /run: dadip2p setup podman/,
+  },
+  'the bundle of the system was not made anew': {
+    runtime: 'podman',
+    async breakIt(root, { settings }) {
+      plant(root, { '/etc/ca-certificates.conf': '', '/etc/ssl/certs/ca-certificates.crt': 'others\n' });
+      const file = configured(root, { ...settings, Origins: [...settings.Origins, '*.registry.test'] });
+      await setUp('podman', root, file);
+      return { file };
+    },
+    fails: "authority in the system's bundle",
+    problem: /ca-certificates\.crt has it not/,
+    remedy: /run: update-ca-certificates/,
+  },
+  'the agent runs with another authority': {
+    runtime: 'docker',
+    async breakIt(root, host) {
+      const files = certFiles(root);
+      await makeFiles(files, ['registry.test'], Date.now());
+      const file = configured(root, withAuthority(host, files));
+      await setUp('docker', root, file);
+      return { file };
+    },
+    fails: 'HTTPS through the proxy',
+    problem: /a certificate that is not of the authority/,
+    remedy: /restart the agent/,
+  },
   'containerd has not been started since': {
     runtime: 'containerd',
     breakIt: (root) => plantProcess(root, 'containerd', [], 1_000),
@@ -281,13 +373,18 @@ need(
       await using dir = await tempDir();
       await setUp(runtime, dir.path, host.file);
       plantProcess(dir.path, runtime === 'docker' ? 'dockerd' : 'containerd', [], 4_000_000_000);
-      await using _ = await plantDocker(dir.path, { RegistryConfig: { Mirrors: [`${host.agent}/`] } });
+      const info = { HttpsProxy: host.agent, RegistryConfig: { Mirrors: [`${host.agent}/`] } };
+      await using _ = await plantDocker(dir.path, info);
       const checks = await examine([runtime, '-c', host.file, '--root', dir.path, '--image', 'app:v1']);
       assert.equal(
         checks.filter(({ state }) => state !== 'ok'),
         [],
       );
       assert.ok(checks.some(({ name }) => name === 'image through the mirror'));
+      assert.is(
+        checks.some(({ name }) => name === 'HTTPS through the proxy'),
+        runtime !== 'containerd',
+      );
     }
     await eachCase(BROKEN, async ({ runtime, breakIt, isSetUp, fails, problem, remedy }) => {
       await using dir = await tempDir();
