@@ -97,8 +97,9 @@ export class Interception {
       serve(connection);
     });
     server.on('tlsClientError', (cause, connection) => {
-      // Mostly a client that does not trust our authority; its alert says so.
-      log.info({ host: origin.host, cause }, 'handshake_failed');
+      // A client that does not trust our authority says so; one that only left is nobody's fault.
+      const isGone = (cause as NodeJS.ErrnoException).code === 'ECONNRESET';
+      log[isGone ? 'debug' : 'info']({ host: origin.host, cause }, 'handshake_failed');
       connection.destroy();
     });
     return server;
