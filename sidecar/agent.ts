@@ -24,8 +24,10 @@ import { Gate } from './entry/gate.ts';
 import { Interception } from './entry/intercept.ts';
 import { Mirror } from './entry/mirror.ts';
 import { Outages } from './entry/outages.ts';
+import { P2PPort } from './entry/p2p-port.ts';
 import { PassClient } from './entry/pass-client.ts';
 import { Registries } from './entry/registries.ts';
+import { Reverse } from './entry/reverse.ts';
 import { Tags } from './entry/tags.ts';
 import { Terminated } from './entry/terminated.ts';
 import { Leaves } from './tls/leaf.ts';
@@ -67,7 +69,9 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   const { P2PConfig, ProxyConfig, Timeouts, Origins, OriginFallback, ExtraCA } = settings;
   const { CacheConfig, PrefetchConfig } = P2PConfig;
   const { log, metrics, self } = parts;
-  const access = new OriginAccess(Origins);
+  // What stands in Reverse was named on purpose.
+  const fronted = ProxyConfig.Reverse.map(({ Origin }) => new URL(Origin).origin);
+  const access = new OriginAccess([...Origins, ...fronted]);
   const trust = loadTrust(ExtraCA, parts.nodeCa);
   const prepared = await prepareInterception(settings, log, Date.now());
   const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
@@ -127,11 +131,18 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     rules,
     self,
   });
-  const gate = new Gate({ blobs, rules, passing: { client: passing, access, reader }, self });
+  const gate = new Gate({
+    blobs,
+    rules,
+    passing: { client: passing, access, reader },
+    redirectTo: ProxyConfig.Proxy === 'redirect' ? new P2PPort(P2PConfig) : undefined,
+    self,
+  });
+  const reverse = new Reverse(ProxyConfig.Reverse);
   const terminated = new Terminated();
   return {
     p2p: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules, ...parts }),
-    proxy: createForwardApp({ gate, mirror, terminated, ...parts }),
+    proxy: createForwardApp({ gate, mirror, reverse, terminated, ...parts }),
     attachTo(server) {
       const interception =
         prepared &&

@@ -9,6 +9,7 @@ interface ErrorKind {
 
 const KINDS = {
   ADDRESS_INVALID: { status: 400, expose: true, retry: 'never' },
+  REQUEST_AMBIGUOUS: { status: 400, expose: true, retry: 'never' },
   METHOD_NOT_ALLOWED: { status: 405, expose: true, retry: 'never' },
   KEY_REFUSED: { status: 403, expose: true, retry: 'never' },
   RULE_DENIED: { status: 403, expose: true, retry: 'never' },

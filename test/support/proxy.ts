@@ -1,9 +1,11 @@
-import type { Rule } from '../../functions/service/config/settings.ts';
+import type { ReverseRoute, Rule } from '../../functions/service/config/settings.ts';
 import { OriginAccess } from '../../functions/service/origin-access.ts';
 import { Rules } from '../../functions/service/rules.ts';
 import { createForwardApp } from '../../sidecar/entry/forward.ts';
 import { Gate } from '../../sidecar/entry/gate.ts';
+import { P2PPort } from '../../sidecar/entry/p2p-port.ts';
 import { PassClient } from '../../sidecar/entry/pass-client.ts';
+import { Reverse } from '../../sidecar/entry/reverse.ts';
 import { Terminated } from '../../sidecar/entry/terminated.ts';
 import { createProxyServer } from '../../sidecar/http-servers.ts';
 import { type Line, type Listening, listen, memoryLog, type P2PServer, startP2P } from './app.ts';
@@ -13,6 +15,9 @@ export interface ProxyOptions {
   readonly origins?: readonly string[];
   /** Default: `*.bin` is accelerated, `secret` denied, the rest passed. */
   readonly rules?: readonly Rule[];
+  readonly reverse?: readonly ReverseRoute[];
+  /** Whether what is accelerated is redirected to the P2P port. */
+  readonly redirect?: boolean;
   readonly headMs?: number;
 }
 
@@ -30,6 +35,8 @@ export async function startProxy({
     { Match: 'secret', Action: 'deny' },
     { Match: '\\.bin(\\?.*)?$', Action: 'accelerate' },
   ],
+  reverse = [],
+  redirect = false,
   headMs = 10_000,
 }: ProxyOptions = {}): Promise<ProxyServer> {
   const node = await startP2P();
@@ -40,11 +47,13 @@ export async function startProxy({
     blobs: node.blobs,
     rules: new Rules(rules),
     passing: { client, access, reader: node.kit.reader },
+    redirectTo: redirect ? new P2PPort({ Host: '127.0.0.1', Port: node.port, APIKey: 'dadip2p' }) : undefined,
     self: node.self,
   });
   const app = createForwardApp({
     gate,
     mirror: { handle: () => Promise.reject(new Error('nothing here is for the mirror')) },
+    reverse: new Reverse(reverse),
     terminated: new Terminated(),
     readiness: node.readiness,
     metrics: node.metrics,

@@ -158,11 +158,26 @@ test('denies however the URL is written', async () => {
     `http://2130706433:${origin.port}/x`,
     `http://127.0.0.1:${origin.port}/./x`,
   ]) {
-    const answer = await get(proxy.url, { target: url });
+    const answer = await get(proxy.url, { target: url, headers: { host: new URL(url).host } });
     assert.is(answer.headers['x-p2p-error'], 'RULE_DENIED', url);
   }
   assert.is(origin.hits.length, 0);
 });
+
+for (const [host, target] of [
+  ['other.test', 'http://127.0.0.1:1/x'],
+  ['127.0.0.1', 'http://127.0.0.1:1/x'],
+  ['127.0.0.1:1', 'http://127.0.0.1/x'],
+  ['127.0.0.1:1,127.0.0.1', 'http://127.0.0.1:1/x'],
+] as const) {
+  test(`refuses ${target} with Host: ${host}`, async () => {
+    await using proxy = await startProxy();
+    const answer = await get(proxy.url, { target, headers: { host } });
+    assert.is(answer.status, 400);
+    assert.is(answer.headers['x-p2p-error'], 'REQUEST_AMBIGUOUS');
+    assert.is(answer.headers.connection, 'close');
+  });
+}
 
 test('passes nothing on to another port of a private host that is listed with its port', async () => {
   // Broke: one listed port of a private host opened all of them.
@@ -225,7 +240,7 @@ for (const [target, status, code] of [
 ] as const) {
   test(`answers ${status} ${code} to ${target}`, async () => {
     await using proxy = await startProxy();
-    const answer = await get(proxy.url, { target });
+    const answer = await get(proxy.url, { target, headers: { host: 'a.test' } });
     assert.is(answer.status, status);
     assert.is(answer.headers['x-p2p-error'], code);
     assert.not.match(answer.text, 'hunter2');
