@@ -97,8 +97,8 @@ module.exports = {
     door(
       's3-door',
       '@aws-sdk/',
-      '^functions/root/s3-store\\.ts$',
-      'Reach S3 through functions/root/s3-store.ts.',
+      '^functions/root/s3-bucket\\.ts$',
+      'Reach S3 through functions/root/s3-bucket.ts.',
     ),
     door(
       'lambda-door',

@@ -52,7 +52,7 @@ const LAYERS: readonly Layer[] = [
 /** The one place that imports a heavy package. */
 const DOORS: readonly { readonly packages: RegExp; readonly door: RegExp }[] = [
   { packages: /^undici(?:\/|$)/, door: /^functions\/service\/http-client\.ts$/ },
-  { packages: /^@aws-sdk\//, door: /^functions\/root\/s3-store\.ts$/ },
+  { packages: /^@aws-sdk\//, door: /^functions\/root\/s3-bucket\.ts$/ },
   { packages: /^serverless-http$/, door: /^functions\/[^/]+\.ts$/ },
   { packages: /^ajv(?:\/|$)/, door: /^functions\/service\/config\/check\.ts$/ },
 ];

@@ -91,6 +91,6 @@ async function openStore({ S3, P2PConfig }: Settings, http: HttpClient): Promise
     });
   }
   // The SDK takes 70 ms to load: a root over a folder does without.
-  const { S3Store } = await import('./s3-store.ts');
-  return S3Store.open(S3, http);
+  const [{ S3Bucket }, { S3Store }] = await Promise.all([import('./s3-bucket.ts'), import('./s3-store.ts')]);
+  return new S3Store(await S3Bucket.open(S3, http));
 }

@@ -2,6 +2,7 @@ import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3
 import * as assert from 'uvu/assert';
 import { KiB } from '../../../functions/blob/chunk.ts';
 import { chunkPath, factsPath } from '../../../functions/blob/path.ts';
+import { S3Bucket } from '../../../functions/root/s3-bucket.ts';
 import { S3Store } from '../../../functions/root/s3-store.ts';
 import type { Settings } from '../../../functions/service/config/settings.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
@@ -44,6 +45,9 @@ async function settingsOf(part: Partial<S3Settings> = {}): Promise<S3Settings> {
 const httpClient = () =>
   new HttpClient({ connectMs: 2_000, firstByteMs: 10_000, idleMs: 10_000, connections: 16 });
 
+const openStore = async (settings: S3Settings, http: HttpClient) =>
+  new S3Store(await S3Bucket.open(settings, http));
+
 interface OpenedS3 extends OpenedStore {
   readonly client: S3Client;
   /** Bucket and key of what is kept at a path. */
@@ -53,7 +57,7 @@ interface OpenedS3 extends OpenedStore {
 async function openS3(part: Partial<S3Settings> = {}): Promise<OpenedS3> {
   const settings = await settingsOf(part);
   const http = httpClient();
-  const store = await S3Store.open(settings, http);
+  const store = await openStore(settings, http);
   const client = new S3Client({
     endpoint: settings.Endpoint,
     region: settings.Region,
@@ -77,7 +81,7 @@ async function openS3(part: Partial<S3Settings> = {}): Promise<OpenedS3> {
     store,
     client,
     at,
-    reopen: () => S3Store.open(settings, http),
+    reopen: () => openStore(settings, http),
     spoilChunk: (id) => spoil(chunkPath(id)),
     spoilFacts: (key) => spoil(factsPath(key)),
     async [Symbol.asyncDispose]() {
@@ -164,7 +168,7 @@ test('says CONFIG_INVALID with what S3 said when it opens with wrong keys or at 
     { Endpoint: 'http://127.0.0.1:1' },
   ]) {
     const settings = await settingsOf(part);
-    const error = await rejects('CONFIG_INVALID', S3Store.open(settings, http));
+    const error = await rejects('CONFIG_INVALID', openStore(settings, http));
     assert.match(error.message, settings.Endpoint);
     assert.not.match(error.message, settings.SecretAccessKey ?? '-');
   }
@@ -174,7 +178,7 @@ test('says CONFIG_INVALID with what S3 said when it opens with wrong keys or at 
 test('fails to read and to write, and calls neither a miss, when S3 is away', async () => {
   const gone = await startMinio();
   const http = httpClient();
-  const store = await S3Store.open(
+  const store = await openStore(
     {
       Endpoint: gone.endpoint,
       Region: gone.region,
@@ -212,7 +216,7 @@ test('gives up on an S3 that takes connections and says nothing, and soon fails 
     Bucket: 'bucket',
     Prefix: '',
   };
-  const store = await S3Store.open(settings, http);
+  const store = await openStore(settings, http);
   isHung = true;
   await rejects('STORE_READ_FAILED', store.readFacts(KEY));
   const tried = asked;
@@ -220,7 +224,7 @@ test('gives up on an S3 that takes connections and says nothing, and soon fails 
   await rejects('STORE_WRITE_FAILED', store.write(idOf(), chunkOf(10, 'hung')));
   await rejects('STORE_WRITE_FAILED', store.remove(KEY));
   assert.is(asked, tried, 'what has just hung is left alone');
-  const error = await rejects('CONFIG_INVALID', S3Store.open(settings, http));
+  const error = await rejects('CONFIG_INVALID', openStore(settings, http));
   assert.match(error.message, 'no answer in 300 ms');
   await store.close();
   await http.close();

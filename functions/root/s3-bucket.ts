@@ -1,0 +1,230 @@
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { headerValue } from '../protocol/headers.ts';
+import type { Settings } from '../service/config/settings.ts';
+import type { HttpClient } from '../service/http-client.ts';
+import { Patience } from './patience.ts';
+
+type S3Settings = NonNullable<Settings['S3']>;
+
+/** An object as S3 sent it. */
+export interface S3Object {
+  readonly bytes: Uint8Array;
+  readonly headers: HeaderLines;
+}
+
+/** An object to be put. */
+export interface S3Upload {
+  readonly bytes: Uint8Array;
+  readonly contentType: string;
+  /** sha-256 of the bytes, hex: S3 refuses others, and keeps it beside them. */
+  readonly sha256?: string;
+  /** Only if there is none, or only in place of the one with this ETag. */
+  readonly condition?: 'none' | { readonly etag: string };
+}
+
+/** What a read of an object comes to that is longer than the reader can use. */
+export class TooLong extends Error {}
+
+// The digest travels as metadata of the object, so that one request brings the bytes and what they should be.
+const DIGEST_METADATA = 'sha256';
+export const DIGEST_HEADER = `x-amz-meta-${DIGEST_METADATA}`;
+// Only this process uses the URLs it signs for itself, at once.
+const OWN_URL_SECONDS = 60;
+// One more try for what failed by chance; what hangs is not worth a third wait.
+const MAX_ATTEMPTS = 2;
+const REST_MS = 5_000;
+// A transfer that is slower than this, 64 KB/s, is as good as none.
+const MIN_BYTES_PER_MS = 64;
+// DeleteObjects takes at most this many keys (S3 API reference).
+const DELETE_BATCH = 1000;
+// What S3 answers when a condition does not hold, or another write with one is under way (S3 user guide, "Conditional
+// writes").
+const CONDITION_FAILED = new Set([409, 412]);
+
+/**
+ * The part of an S3-compatible bucket below a prefix. The SDK signs and does the small calls; what is read comes by a
+ * presigned URL through undici, which costs two thirds of the SDK's own way. No call waits for ever, and after one
+ * that failed slowly all fail at once for a while. They fail with whatever it was: callers wrap it.
+ */
+export class S3Bucket {
+  readonly #client: S3Client;
+  readonly #http: HttpClient;
+  readonly #bucket: string;
+  readonly #prefix: string;
+  readonly #patience: Patience;
+
+  private constructor(settings: S3Settings, http: HttpClient) {
+    const { Endpoint, Region, AccessKeyId, SecretAccessKey, Bucket, Prefix } = settings;
+    const { connectMs, firstByteMs, idleMs } = http.limits;
+    this.#http = http;
+    this.#patience = new Patience({
+      slowMs: connectMs,
+      boundMs: connectMs + firstByteMs,
+      restMs: REST_MS,
+      now: () => performance.now(),
+    });
+    this.#bucket = Bucket;
+    this.#prefix = Prefix === '' || Prefix.endsWith('/') ? Prefix : `${Prefix}/`;
+    this.#client = new S3Client({
+      endpoint: Endpoint,
+      region: Region,
+      maxAttempts: MAX_ATTEMPTS,
+      requestHandler: { connectionTimeout: connectMs, socketTimeout: idleMs },
+      // Stores beside AWS rarely have a DNS name for each bucket.
+      forcePathStyle: !new URL(Endpoint).hostname.endsWith('.amazonaws.com'),
+      // The SDK's own CRC32 would come on top of our sha-256, and not every store takes it in a stream's trailer.
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      ...(AccessKeyId === undefined || SecretAccessKey === undefined
+        ? {}
+        : { credentials: { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } }),
+    });
+  }
+
+  /**
+   * The bucket, made when it is missing.
+   *
+   * @throws P2PError CONFIG_INVALID when it can be neither found nor made, with what S3 said.
+   */
+  static async open(settings: S3Settings, http: HttpClient): Promise<S3Bucket> {
+    const opened = new S3Bucket(settings, http);
+    const { Bucket } = settings;
+    try {
+      await opened.#patience.call(async (abortSignal) => {
+        try {
+          await opened.#client.send(new HeadBucketCommand({ Bucket }), { abortSignal });
+        } catch (cause) {
+          if (statusOf(cause) !== 404) throw cause;
+          await opened.#client.send(new CreateBucketCommand({ Bucket }), { abortSignal });
+        }
+      });
+    } catch (cause) {
+      throw unusable(settings, cause);
+    }
+    return opened;
+  }
+
+  /**
+   * A whole object, which the caller owns; `undefined` when there is none.
+   *
+   * @throws TooLong when it is longer than `maxBytes`.
+   */
+  get(path: string, maxBytes: number): Promise<S3Object | undefined> {
+    return this.#patience.call((signal) => this.#get(path, maxBytes, signal), maxBytes / MIN_BYTES_PER_MS);
+  }
+
+  /** Puts an object and gives its ETag; `undefined` when its condition does not hold. */
+  async put(path: string, { bytes, contentType, sha256, condition }: S3Upload): Promise<string | undefined> {
+    const command = new PutObjectCommand({
+      Bucket: this.#bucket,
+      Key: this.#prefix + path,
+      Body: bytes,
+      ContentType: contentType,
+      ContentLength: bytes.length,
+      ...(sha256 === undefined ? {} : { Metadata: { [DIGEST_METADATA]: sha256 } }),
+      ...(condition === undefined
+        ? {}
+        : condition === 'none'
+          ? { IfNoneMatch: '*' }
+          : { IfMatch: condition.etag }),
+    });
+    if (sha256 !== undefined) {
+      // The signer takes the payload's hash from here instead of hashing it again, and the store refuses bytes
+      // that do not have it: what is damaged on the way is not kept (SigV4, x-amz-content-sha256).
+      command.middlewareStack.add(
+        (next) => (args) => {
+          (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = sha256;
+          return next(args);
+        },
+        { step: 'build', name: 'payloadHash' },
+      );
+    }
+    return this.#patience.call(async (abortSignal) => {
+      try {
+        return (await this.#client.send(command, { abortSignal })).ETag ?? '';
+      } catch (cause) {
+        // An object that If-Match names may be gone altogether.
+        const isGone = typeof condition === 'object' && statusOf(cause) === 404;
+        if (condition !== undefined && (isGone || CONDITION_FAILED.has(statusOf(cause) ?? 0)))
+          return undefined;
+        throw cause;
+      }
+    }, bytes.length / MIN_BYTES_PER_MS);
+  }
+
+  /** Removes one object, if there is one. */
+  async remove(path: string): Promise<void> {
+    const command = new DeleteObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + path });
+    await this.#patience.call((abortSignal) => this.#client.send(command, { abortSignal }));
+  }
+
+  /** Removes every object below a folder. */
+  async removeAll(folder: string): Promise<void> {
+    for (let token: string | undefined, more = true; more; more = token !== undefined) {
+      const list = new ListObjectsV2Command({
+        Bucket: this.#bucket,
+        Prefix: `${this.#prefix}${folder}/`,
+        MaxKeys: DELETE_BATCH,
+        ContinuationToken: token,
+      });
+      const page = await this.#patience.call((abortSignal) => this.#client.send(list, { abortSignal }));
+      const Objects = (page.Contents ?? []).map(({ Key }) => ({ Key }));
+      if (Objects.length > 0) {
+        const command = new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } });
+        await this.#patience.call((abortSignal) => this.#client.send(command, { abortSignal }));
+      }
+      token = page.NextContinuationToken;
+    }
+  }
+
+  /** Ends the calls under way. */
+  close(): void {
+    this.#patience.end();
+    this.#client.destroy();
+  }
+
+  async #get(path: string, maxBytes: number, signal: AbortSignal): Promise<S3Object | undefined> {
+    const command = new GetObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + path });
+    // Signing a URL does not, as other calls do, go by what the SDK has learnt of a clock that is wrong.
+    const signingDate = new Date(Date.now() + this.#client.config.systemClockOffset);
+    const url = await getSignedUrl(this.#client, command, { expiresIn: OWN_URL_SECONDS, signingDate });
+    const { status, headers, body } = await this.#http.request({ url, method: 'GET', headers: {} }, signal);
+    if (status !== 200) {
+      body.discard();
+      if (status === 404) return undefined;
+      throw new Error(`S3 answered ${status}`);
+    }
+    const length = Number(headerValue(headers, 'content-length'));
+    if (!(length <= maxBytes)) {
+      body.discard();
+      throw new TooLong(`${length} bytes at ${path}`);
+    }
+    const bytes = Buffer.allocUnsafeSlow(length);
+    let filled = 0;
+    await body.read((piece) => {
+      bytes.set(piece, filled);
+      filled += piece.length;
+    });
+    return { bytes, headers };
+  }
+}
+
+const statusOf = (error: unknown): number | undefined =>
+  (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode;
+
+function unusable({ Endpoint, Bucket }: S3Settings, cause: unknown): P2PError {
+  const said = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
+  const message = `S3: bucket "${Bucket}" at ${Endpoint} cannot be used (${said}); check Endpoint, Bucket and the keys`;
+  return new P2PError('CONFIG_INVALID', message, { cause });
+}
