@@ -65,11 +65,11 @@ export class Tags {
   }
 
   async #answer(key: string, question: TagQuestion): Promise<TagAnswer | undefined> {
-    const { catalog, outages, log } = this.#parts;
-    const { origin, identity } = question.address;
+    const { catalog, outages } = this.#parts;
+    const { origin } = question.address;
     const stale = await this.#staleAnswer(key);
     const isAway = outages.has(origin);
-    if (stale !== undefined && isAway) return stale;
+    if (stale !== undefined && isAway) return this.#standIn(question, stale);
     try {
       // Neither who has something at hand nor who has another mirror to go to is kept waiting for another try.
       const answer = await this.#ask(question, stale !== undefined || isAway);
@@ -82,9 +82,14 @@ export class Tags {
       if (!isUnreachable(error)) throw error;
       outages.began(origin);
       if (stale === undefined) throw error;
-      log.warn({ url: identity, ageSeconds: stale.staleSeconds, cause: error }, 'tag_served_stale');
-      return stale;
+      return this.#standIn(question, stale, error);
     }
+  }
+
+  #standIn({ address }: TagQuestion, stale: TagAnswer, cause?: unknown): TagAnswer {
+    const { digest, staleSeconds } = stale;
+    this.#parts.log.warn({ url: address.identity, digest, staleSeconds, cause }, 'tag_served_stale');
+    return stale;
   }
 
   #ask(question: TagQuestion, once: boolean): Promise<NamedManifest | undefined> {

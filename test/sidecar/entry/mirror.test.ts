@@ -17,6 +17,7 @@ import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { type Ask, get } from '../../support/client.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { CHUNK } from '../../support/reader.ts';
+import { pickFrom, seeded } from '../../support/seeded.ts';
 
 const test = suite('sidecar/entry/mirror');
 
@@ -444,6 +445,67 @@ test('refuses what it may not ask for in the words of the registry API, and asks
     assert.match(String(answer.headers['content-type']), /^application\/json/, target);
   }
   assert.is(origin.hits.length, 0);
+});
+
+const TOKENS = [
+  '/',
+  '/v2/',
+  'app',
+  'library/',
+  '..',
+  '.',
+  '//',
+  '%2f',
+  '%2e%2e',
+  '%00',
+  '\\\\',
+  '@',
+  ':',
+  '?',
+  '#',
+  '&',
+]
+  .concat([
+    'blobs/',
+    'manifests/',
+    'tags/list',
+    'referrers/',
+    'sha256:',
+    'ab'.repeat(32),
+    'latest',
+    '_catalog',
+    ';',
+  ])
+  .concat([
+    'ns=evil.test',
+    'ns=127.0.0.1',
+    'ns=',
+    'n=1',
+    'http://evil.test/',
+    'A',
+    'é',
+    '*',
+    '$(id)',
+    '~',
+    '+',
+  ]);
+
+test('sends nothing but paths of the registry API to the registry, whatever is asked', async () => {
+  await using origin = await startOrigin();
+  await using mirror = await startMirror(origin);
+  const random = seeded('mirror');
+  for (let round = 0; round < 300; round += 1) {
+    const target = `/v2/${Array.from({ length: 1 + Math.floor(random() * 7) }, () => pickFrom(random, TOKENS)).join('')}`;
+    const { status } = await mirror.ask(encodeURI(decodeURI(encodeURI(target))).replace(/%25/g, '%'));
+    assert.ok(status >= 200 && status < 500, `${status} for ${target}`);
+  }
+  assert.ok(origin.hits.length > 30, 'some are paths of the API');
+  for (const { url } of origin.hits) {
+    const [, path = '', query = ''] = /^([^?]*)\??(.*)$/.exec(url) ?? [];
+    assert.match(path, /^\/v2\/(?:[^/%\\#]+(?:\/|$))*$/, url);
+    assert.not.match(path, /\/\.{1,2}(?:\/|$)/, url);
+    assert.not(new URLSearchParams(query).has('ns'), url);
+  }
 });
 
 test('sends a credential to the registry it was given for, and to no other', async () => {

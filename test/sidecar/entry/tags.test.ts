@@ -203,6 +203,7 @@ test('spares who asks soon after from finding out, and asks again a little later
   kit.clock.ms += 4_999;
   assert.is((await kit.tags.resolve(question))?.staleSeconds, 4);
   assert.is(origin.hits.length, 0);
+  assert.is(kit.lines.filter(({ event }) => event === 'tag_served_stale').length, 2);
   kit.clock.ms += 1;
   assert.equal(await kit.tags.resolve(tagged(origin, SECOND)), named(SECOND));
 });
