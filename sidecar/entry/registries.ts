@@ -1,4 +1,4 @@
-import { P2PError } from '../../functions/protocol/errors.ts';
+import { hasCode, P2PError } from '../../functions/protocol/errors.ts';
 import type { Settings } from '../../functions/service/config/settings.ts';
 import type { OriginAccess } from '../../functions/service/origin-access.ts';
 
@@ -47,7 +47,14 @@ export class Registries {
     }
     const name = namespace.toLowerCase();
     const known = this.#byName.get(name);
-    return { origin: this.#listed(known ?? `https://${HUB_NAMES.has(name) ? HUB : name}`), namespace };
+    if (known !== undefined) return { origin: this.#listed(known), namespace };
+    try {
+      return { origin: this.#listed(`https://${HUB_NAMES.has(name) ? HUB : name}`), namespace };
+    } catch (refusal) {
+      if (!hasCode(refusal, 'ORIGIN_NOT_ALLOWED')) throw refusal;
+      const remedy = `, or say in Mirror.Registries where ${namespace} is read from`;
+      throw new P2PError('ORIGIN_NOT_ALLOWED', refusal.message + remedy);
+    }
   }
 
   #listed(origin: string): string {
