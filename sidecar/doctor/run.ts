@@ -4,9 +4,9 @@ import type { Arguments } from '../cli/arguments.ts';
 import type { World } from '../cli/command.ts';
 import { nodeSettings } from '../cli/node-settings.ts';
 import type { RuntimePlan } from '../setup/edit.ts';
-import { HostFiles } from '../setup/host-files.ts';
+import type { HostFiles } from '../setup/host-files.ts';
 import { type Runtime, readManifest } from '../setup/manifest.ts';
-import { parseRuntime, plannerOf } from '../setup/runtime.ts';
+import { hostFiles, parseRuntime, plannerOf } from '../setup/runtime.ts';
 import { type Wiring, wiringOf } from '../setup/wiring.ts';
 import { AUTHORITY, type AuthorityState, authorityChecks, authorityOf } from './authority-checks.ts';
 import { bundleChecks } from './bundle-check.ts';
@@ -56,7 +56,7 @@ async function checksFor(
   const image = name === undefined ? undefined : parseImageName(name);
   try {
     const settings = nodeSettings(args, world);
-    const files = new HostFiles(flags.get('root')?.at(-1) ?? '/');
+    const files = hostFiles(args);
     // containerd has the mirror for all registries, and no need of the proxy.
     const state: AuthorityState =
       runtime === 'containerd' ? { isOn: false, why: 'not needed' } : await authorityOf(settings);

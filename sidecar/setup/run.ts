@@ -4,10 +4,9 @@ import type { World } from '../cli/command.ts';
 import { nodeSettings } from '../cli/node-settings.ts';
 import { applySetup, applyUndo } from './apply.ts';
 import { type Changes, formatDiff, planSetup, planUndo } from './changes.ts';
-import { HostFiles } from './host-files.ts';
 import { interceptionOf } from './interception.ts';
 import { readManifest } from './manifest.ts';
-import { parseRuntime, plannerOf } from './runtime.ts';
+import { hostFiles, parseRuntime, plannerOf } from './runtime.ts';
 import { wiringOf } from './wiring.ts';
 
 /** `dadip2p setup`, from its arguments to the last line it prints. */
@@ -20,7 +19,7 @@ export async function setUp(args: Arguments, world: World): Promise<void> {
     wiringOf(settings, https.isOn ? https.interception : undefined),
     args,
   );
-  const files = filesOf(args);
+  const files = hostFiles(args);
   const manifest = readManifest(files);
   const planned = planSetup(planner, files, manifest.runtimes[runtime] ?? []);
   if (planned.changes.length === 0) {
@@ -40,7 +39,7 @@ export async function setUp(args: Arguments, world: World): Promise<void> {
 /** `dadip2p uninstall`, from its arguments to the last line it prints. */
 export async function uninstall(args: Arguments, world: World): Promise<void> {
   const runtime = parseRuntime(args, 'uninstall');
-  const files = filesOf(args);
+  const files = hostFiles(args);
   const manifest = readManifest(files);
   const written = manifest.runtimes[runtime];
   if (written === undefined) return world.print(`Nothing to do: setup has not changed ${runtime} here.`);
@@ -51,8 +50,6 @@ export async function uninstall(args: Arguments, world: World): Promise<void> {
   world.print(`${runtime} is as it was before setup.`);
   printNext(planned, world);
 }
-
-const filesOf = ({ flags }: Arguments) => new HostFiles(flags.get('root')?.at(-1) ?? '/');
 
 /** Shows the changes; true when they are to be made. */
 async function isAgreed({ changes }: Changes, { flags }: Arguments, world: World): Promise<boolean> {

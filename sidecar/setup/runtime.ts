@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { nearest } from '../../functions/service/config/nearest.ts';
 import type { Arguments } from '../cli/arguments.ts';
 import { planContainerd } from './containerd.ts';
 import { planDocker } from './docker.ts';
 import type { RuntimePlan } from './edit.ts';
-import type { FileView } from './host-files.ts';
+import { type FileView, HostFiles } from './host-files.ts';
 import { RUNTIMES, type Runtime } from './manifest.ts';
 import { planPodman } from './podman.ts';
 import type { Wiring } from './wiring.ts';
@@ -21,6 +22,17 @@ export function parseRuntime({ positionals: [word] }: Arguments, command: string
     'CONFIG_INVALID',
     `unknown runtime ${word}; ${meant === undefined ? list : `did you mean ${meant}?`}`,
   );
+}
+
+/**
+ * The files of the host that the command is for.
+ *
+ * @throws P2PError CONFIG_INVALID when the folder that is named is not there: nothing is to be made in a slip.
+ */
+export function hostFiles({ flags }: Arguments): HostFiles {
+  const root = flags.get('root')?.at(-1) ?? '/';
+  if (existsSync(root)) return new HostFiles(root);
+  throw new P2PError('CONFIG_INVALID', `--root: there is no folder ${root}; make it, or name another`);
 }
 
 /** What the runtime needs, as a function of its files; dockerd is asked for its version when it matters. */

@@ -55,7 +55,7 @@ export function setText(toml: Toml, table: readonly string[], key: string, value
 }
 
 /** A name as a key is written: bare where TOML lets it. */
-export const formatKey = (key: string): string => (/^[A-Za-z0-9_-]+$/.test(key) ? key : JSON.stringify(key));
+const formatKey = (key: string): string => (/^[A-Za-z0-9_-]+$/.test(key) ? key : JSON.stringify(key));
 
 /** The edited text, unless TOML reads it otherwise: a table may be spelled so that it cannot be added to. */
 function checked(path: string, edited: string, full: readonly string[], value: string): string {

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { type Cri, openCri } from './cri.ts';
 import { startDaemon } from './daemon.ts';
 import { findExecutable } from './programs.ts';
-import { tempDir, unmountBelow } from './temp-dir.ts';
+import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 
@@ -16,6 +16,8 @@ const PULL_MS = 120_000;
 export interface ContainerdOptions {
   /** For each registry, the mirror that is asked before it, and from then on the only one that answers. */
   readonly mirrors?: Readonly<Record<string, string>>;
+  /** The folder of hosts.toml files, in place of one that is made of `mirrors`. */
+  readonly hostsDir?: string;
   /** With the plugin that a kubelet talks to. */
   readonly cri?: boolean;
 }
@@ -36,11 +38,17 @@ export interface Containerd extends AsyncDisposable {
 /** Starts a containerd. Root only. */
 export async function startContainerd({
   mirrors = {},
+  hostsDir,
   cri = false,
 }: ContainerdOptions = {}): Promise<Containerd> {
   const dir = await tempDir();
   const at = (name: string) => join(dir.path, name);
-  const [config, socket, hosts, root] = [at('config.toml'), at('c.sock'), at('hosts'), at('root')];
+  const [config, socket, hosts, root] = [
+    at('config.toml'),
+    at('c.sock'),
+    hostsDir ?? at('hosts'),
+    at('root'),
+  ];
   await writeFile(config, configOf({ root, state: at('state'), opt: at('opt'), socket, hosts, cri }));
   for (const [registry, mirror] of Object.entries(mirrors)) {
     await mkdir(join(hosts, registry), { recursive: true });
@@ -59,19 +67,17 @@ export async function startContainerd({
 
   const program = findExecutable('containerd') ?? 'containerd';
   const booted = (output: string) => output.includes('containerd successfully booted');
-  const daemon = await startDaemon(program, ['-c', config], booted, {
+  // In a mount namespace of its own: what it mounts ends with it, however it ends.
+  const own = ['--mount', program, '-c', config];
+  const daemon = await startDaemon('unshare', own, booted, {
     env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
     readyMs: READY_MS,
   }).catch(async (cause) => {
-    await clean();
+    await dir[Symbol.asyncDispose]();
     throw cause;
   });
   const kubelet = openCri(socket);
 
-  async function clean(): Promise<void> {
-    await unmountBelow(dir.path);
-    await dir[Symbol.asyncDispose]();
-  }
   return {
     pid: daemon.pid,
     cri: kubelet,
@@ -85,7 +91,7 @@ export async function startContainerd({
     async [Symbol.asyncDispose]() {
       kubelet[Symbol.dispose]();
       await daemon.stop();
-      await clean();
+      await dir[Symbol.asyncDispose]();
     },
   };
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startDaemon } from './daemon.ts';
 import { findExecutable } from './programs.ts';
-import { tempDir, unmountBelow } from './temp-dir.ts';
+import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 
@@ -16,6 +16,8 @@ const PULL_MS = 60_000;
 export interface DockerdOptions {
   /** URLs that it asks before Docker Hub. */
   readonly registryMirrors?: readonly string[];
+  /** The configuration that it reads in place of one that is made of these options. */
+  readonly configFile?: string;
   /** Added to its environment: `HTTPS_PROXY`, `SSL_CERT_FILE`. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -38,6 +40,7 @@ export interface Dockerd extends AsyncDisposable {
 /** Starts a Docker daemon, which touches no network but by pulling. Root only. */
 export async function startDockerd({
   registryMirrors = [],
+  configFile,
   env = {},
 }: DockerdOptions = {}): Promise<Dockerd> {
   const dir = await tempDir();
@@ -48,7 +51,7 @@ export async function startDockerd({
   await mkdir(at('client'));
   const folders = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')];
   const quiet = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--ip-forward=false'];
-  const args = ['--config-file', at('daemon.json'), '-H', socket, ...folders, ...quiet];
+  const args = ['--config-file', configFile ?? at('daemon.json'), '-H', socket, ...folders, ...quiet];
   const clientEnv = {
     PATH: process.env.PATH,
     HOME: dir.path,
@@ -62,18 +65,16 @@ export async function startDockerd({
   };
 
   const program = findExecutable('dockerd') ?? 'dockerd';
-  const daemon = await startDaemon(program, args, (output) => output.includes('API listen on'), {
+  // In a mount namespace of its own: what it mounts ends with it, however it ends.
+  const own = ['--mount', program, ...args];
+  const daemon = await startDaemon('unshare', own, (output) => output.includes('API listen on'), {
     env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, HOME: dir.path, ...env },
     readyMs: READY_MS,
   }).catch(async (cause) => {
-    await clean();
+    await dir[Symbol.asyncDispose]();
     throw cause;
   });
 
-  async function clean(): Promise<void> {
-    await unmountBelow(dir.path);
-    await dir[Symbol.asyncDispose]();
-  }
   return {
     pid: daemon.pid,
     output: daemon.output,
@@ -92,7 +93,7 @@ export async function startDockerd({
     },
     async [Symbol.asyncDispose]() {
       await daemon.stop();
-      await clean();
+      await dir[Symbol.asyncDispose]();
     },
   };
 }

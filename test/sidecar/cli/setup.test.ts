@@ -87,6 +87,7 @@ const REFUSED: Readonly<Record<string, readonly [args: string[], settings: objec
   'a slip': [['dokcer'], {}, 'unknown runtime dokcer; did you mean docker?'],
   'a root': [['docker'], { P2PConfig: { RunMode: 'root' } }, 'runtimes pull through an agent'],
   'any free port': [['docker'], { ProxyConfig: { Port: 0 } }, 'runtimes need one that stays'],
+  'a folder that is not there': [['docker', '--root', '/no/such'], {}, '--root: there is no folder /no/such'],
   'no version': [['docker', '--docker-version', 'new'], {}, 'new is no version'],
 };
 
@@ -95,7 +96,7 @@ test('what cannot be meant is refused with what to do instead', () =>
     await using dir = await tempDir();
     const file = join(dir.path, 'agent.yaml');
     writeFileSync(file, JSON.stringify(settings));
-    const ran = runCommand(SETUP, [...args, '--dry-run', '--root', dir.path, '-c', file]);
+    const ran = runCommand(SETUP, ['--root', dir.path, ...args, '--dry-run', '-c', file]);
     assert.match((await rejects('CONFIG_INVALID', ran)).message, said);
   }));
 
