@@ -1,5 +1,5 @@
 import type { Address } from '../protocol/address.ts';
-import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { type HeaderLines, hasCode, P2PError } from '../protocol/errors.ts';
 import { type Grant, parseGrant } from '../protocol/grant.ts';
 import { ACCESS_HEADER, headerValue } from '../protocol/headers.ts';
 import { formatRange, parseRange } from '../protocol/range.ts';
@@ -63,7 +63,14 @@ export class Probe {
   async #askOne(ask: Ask, stale: BlobFacts | undefined, source: Source): Promise<Found | undefined> {
     const needed = stale === undefined && ask.first !== undefined ? ask.first : undefined;
     const question = this.#question(source, needed, stale);
-    const { reply, answer } = await this.#open(ask, source, question);
+    const { reply, answer } = await this.#open(ask, source, question).catch((error: unknown) => {
+      if (question.method === 'GET' || !hasCode(error, 'UPSTREAM_REFUSED')) throw error;
+      // A refusal of HEAD has no body, and what the client gets is all of the origin's answer.
+      return this.#open(ask, source, {
+        method: 'GET',
+        headers: { range: formatRange({ start: 0, end: 1 }) },
+      });
+    });
     if (answer.kind === 'unchanged' && stale !== undefined) {
       const facts = confirmFacts(stale, ask.address, reply.headers, this.#parts.now());
       return { facts, opened: undefined, said: this.#said(reply) };

@@ -1,4 +1,4 @@
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { get } from './client.ts';
 import { freePort, startDaemon } from './daemon.ts';
 import { findMinio } from './programs.ts';
@@ -49,13 +49,30 @@ async function start(program: string): Promise<S3Server> {
   };
 }
 
+/** The name, metadata and content of every object of the bucket, each as one text. */
+export async function listObjects(s3: S3Server): Promise<string[]> {
+  const client = clientOf(s3);
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: s3.bucket }));
+  const objects = await Promise.all(
+    Contents.map(async ({ Key = '' }) => {
+      const { Metadata, Body } = await client.send(new GetObjectCommand({ Bucket: s3.bucket, Key }));
+      return `${Key} ${JSON.stringify(Metadata)} ${await Body?.transformToString('latin1')}`;
+    }),
+  );
+  client.destroy();
+  return objects;
+}
+
 async function createBucket(s3: S3Server): Promise<void> {
-  const client = new S3Client({
-    endpoint: s3.endpoint,
-    region: s3.region,
-    forcePathStyle: true,
-    credentials: { accessKeyId: s3.accessKeyId, secretAccessKey: s3.secretAccessKey },
-  });
+  const client = clientOf(s3);
   await client.send(new CreateBucketCommand({ Bucket: s3.bucket }));
   client.destroy();
 }
+
+const clientOf = ({ endpoint, region, accessKeyId, secretAccessKey }: S3Server): S3Client =>
+  new S3Client({
+    endpoint,
+    region,
+    forcePathStyle: true,
+    credentials: { accessKeyId, secretAccessKey },
+  });

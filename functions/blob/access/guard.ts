@@ -118,5 +118,5 @@ export const isRefusal = (error: unknown): error is P2PError =>
   hasCode(error, 'UPSTREAM_REFUSED') && error.status !== 429;
 
 /** True when nobody could say: the origin, or who asks it for us, is away, failing or overwhelmed. */
-export const isOutage = (error: unknown): boolean =>
+const isOutage = (error: unknown): boolean =>
   error instanceof P2PError && (error.status >= 500 || error.status === 429);
