@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,16 +32,6 @@ export async function tmpfs(sizeBytes: number): Promise<TempDir> {
       await removeTree(dir.path);
     },
   };
-}
-
-/** Unmounts all that is mounted at or below a folder, as container engines leave behind. */
-export async function unmountBelow(path: string): Promise<void> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '')
-    .filter((target) => target === path || target.startsWith(`${path}/`));
-  // The last mounted may lie on the ones before.
-  for (const target of mounts.reverse()) await run('umount', ['--lazy', target]);
 }
 
 // A process that is just ending may still add a file between the listing and the removal.
