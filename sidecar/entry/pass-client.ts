@@ -118,6 +118,8 @@ export class PassClient {
       lookup: access.lookup(url),
       maxHeaderSize: MAX_HEAD_BYTES,
       ...(trust === undefined ? {} : { secureContext: trust }),
+      // Said here so that NODE_TLS_REJECT_UNAUTHORIZED cannot say otherwise.
+      rejectUnauthorized: true,
     });
     return new Promise((resolve, reject) => {
       const leave = () => sent.destroy(signal.reason);

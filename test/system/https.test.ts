@@ -1,11 +1,13 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createAuthority } from '../support/authority.ts';
+import { createAuthority, type Leaf } from '../support/authority.ts';
 import { blobOf, sha256 } from '../support/blob-of.ts';
 import { type Front, startFront } from '../support/front.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
@@ -14,6 +16,7 @@ import { need } from '../support/programs.ts';
 import { shared } from '../support/shared.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { openTls } from '../support/tunnel.ts';
+import { until } from '../support/until.ts';
 
 const NAME = 'system/https';
 const test = suite(NAME);
@@ -33,6 +36,8 @@ interface Setup extends AsyncDisposable {
   readonly unruled: Front;
   /** Under a rule, with a certificate that nobody trusts. */
   readonly strange: Front;
+  /** Under a rule; goes on in another protocol where it is asked to. */
+  readonly chatUrl: string;
   /** Trusted by our nodes, PEM. */
   readonly originsCa: string;
   /** Of the agent's own making, PEM. */
@@ -53,11 +58,12 @@ const setup = shared<Setup>(test, async () => {
   const start = async (from: typeof authority) =>
     held(startFront(origin.url, { tls: await from.leaf('IP:127.0.0.1') }));
   const [ruled, unruled, strange] = await Promise.all([start(authority), start(authority), start(stranger)]);
-  const hosts = [ruled, strange].map(({ port }) => `127.0.0.1:${port}`);
+  const chat = await held(startChat(await authority.leaf('IP:127.0.0.1')));
+  const hosts = [ruled, strange, chat].map(({ url }) => new URL(url).host);
   const settings = { ExtraCA: authority.certFile };
   const pair = await held(
     startPair({
-      origins: [ruled.url, unruled.url, strange.url],
+      origins: [ruled.url, unruled.url, strange.url, chat.url],
       root: settings,
       agent: {
         ...settings,
@@ -79,6 +85,7 @@ const setup = shared<Setup>(test, async () => {
     ruled,
     unruled,
     strange,
+    chatUrl: chat.url,
     originsCa: await readFile(authority.certFile, 'utf8'),
     agentsCa: await readFile(join(dir.path, 'ca.crt'), 'utf8'),
     async [Symbol.asyncDispose]() {
@@ -86,6 +93,22 @@ const setup = shared<Setup>(test, async () => {
     },
   };
 });
+
+/** A server that switches protocols, and then says back what it hears. */
+async function startChat(leaf: Leaf) {
+  const server = createServer(leaf).on('upgrade', (_, socket: Socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    socket.pipe(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
 
 /** What curl gets through the agent, trusting its authority alone. */
 async function curl({ pair, dir }: Setup, url: string, ...more: string[]) {
@@ -160,6 +183,32 @@ need(
     assert.ok(reply.length < 2000, `${reply.length} bytes came`);
   }
   assert.is(all.strange.hits.length, 0);
+});
+
+need(
+  test,
+  NAME,
+  'openssl',
+)('WebSocket works inside, both ways, to the end', async () => {
+  const { pair, chatUrl, agentsCa } = await setup();
+  const { host } = new URL(chatUrl);
+  const socket = await openTls(pair.agent.proxyPort, host, { ca: agentsCa });
+  const head = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13';
+  socket.write(`GET /chat HTTP/1.1\r\nHost: ${host}\r\n${head}\r\n\r\n`);
+  let received = '';
+  socket.on('data', (piece) => {
+    received += piece;
+  });
+  const arrived = (text: string) => until(text, () => received.endsWith(text));
+  await arrived('\r\n\r\n');
+  assert.match(received, /^HTTP\/1\.1 101 /);
+  for (const text of ['hello', 'again']) {
+    socket.write(text);
+    await arrived(text);
+  }
+  const closed = once(socket, 'close');
+  socket.end();
+  await closed;
 });
 
 // Last: it ends the agent.
