@@ -15,6 +15,8 @@ export const PROGRAMS = {
   'docker-registry': { debian: 'docker-registry', purpose: 'the registry that images are pulled from' },
   skopeo: { debian: 'skopeo', purpose: 'pulls images as a container engine does' },
   curl: { debian: 'curl', purpose: 'the client of every first try' },
+  wget: { debian: 'wget', purpose: 'a client that goes on by itself where it was cut off' },
+  aria2c: { debian: 'aria2', purpose: 'a client that asks for many ranges at once' },
   nginx: { debian: 'nginx', purpose: 'an origin that is not ours' },
   dockerd: { debian: 'docker.io', purpose: 'pulls images as hosts with Docker do; running it takes root' },
   containerd: { debian: 'containerd', purpose: 'pulls images as Kubernetes does; running it takes root' },
