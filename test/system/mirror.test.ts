@@ -32,7 +32,7 @@ const push = (registry: Registry, seed: string): Promise<Image> =>
   pushImage(registry.url, REPOSITORY, 'v1', { layerBytes: LAYERS, seed });
 
 /** Pulls from Docker Hub, as far as skopeo knows, whose mirror this agent is. */
-async function pull(agent: NodeProcess, dir: string): Promise<Buffer> {
+async function pull(agent: NodeProcess, dir: string, tag = 'v1'): Promise<Buffer> {
   const conf = join(dir, 'registries.conf');
   await writeFile(
     conf,
@@ -45,7 +45,7 @@ insecure = true
   );
   const target = join(dir, 'image');
   const flags = ['--insecure-policy', '--registries-conf', conf, 'copy'];
-  await run('skopeo', [...flags, `docker://docker.io/${REPOSITORY}:v1`, `dir:${target}`], {
+  await run('skopeo', [...flags, '--all', `docker://docker.io/${REPOSITORY}:${tag}`, `dir:${target}`], {
     env: { PATH: process.env.PATH },
     timeout: PULL_MS,
   });
@@ -79,6 +79,40 @@ real('a tag that moved is seen at the next pull', async () => {
     assert.is(`sha256:${sha256(await pull(pair.agent, dir.path))}`, image.manifest.digest);
   }
 });
+
+real(
+  'an image for several platforms comes with all of them, each manifest by its digest and type',
+  async () => {
+    await using registry = await startRegistry();
+    await using pair = await startMirror(registry);
+    const images: Image[] = [];
+    for (const architecture of ['amd64', 'arm64']) {
+      const made = { layerBytes: [1000], seed: architecture, format: 'oci' } as const;
+      images.push(await pushImage(registry.url, REPOSITORY, architecture, made));
+    }
+    const mediaType = 'application/vnd.oci.image.index.v1+json';
+    const manifests = images.map(({ manifest }, at) => {
+      const platform = { os: 'linux', architecture: at === 0 ? 'amd64' : 'arm64' };
+      return { ...manifest, platform };
+    });
+    const index = JSON.stringify({ schemaVersion: 2, mediaType, manifests });
+    const pushed = await get(`${registry.url}/v2/${REPOSITORY}/manifests/multi`, {
+      method: 'PUT',
+      headers: { 'content-type': mediaType, 'content-length': String(index.length) },
+      body: index,
+    });
+    assert.is(pushed.status, 201);
+    for (const isThere of [true, false]) {
+      if (!isThere) await registry[Symbol.asyncDispose]();
+      await using dir = await tempDir();
+      assert.is((await pull(pair.agent, dir.path, 'multi')).toString(), index);
+      for (const { digest } of manifests) {
+        const file = join(dir.path, 'image', `${digest.slice('sha256:'.length)}.manifest.json`);
+        assert.is(`sha256:${sha256(await readFile(file))}`, digest);
+      }
+    }
+  },
+);
 
 real('the pull part of OCI conformance: what is there, and what is not', async () => {
   await using registry = await startRegistry();
