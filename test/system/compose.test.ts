@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { parse } from 'yaml';
 import { readSettings } from '../../functions/service/config/file.ts';
 
-const test = suite('infra/compose');
+const test = suite('system/compose');
 
 const at = (name: string) => fileURLToPath(new URL(`../../infra/compose/${name}`, import.meta.url));
 

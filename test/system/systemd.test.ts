@@ -8,7 +8,7 @@ import { loadSettings } from '../../functions/service/config/load.ts';
 import { need } from '../support/programs.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-const NAME = 'infra/systemd';
+const NAME = 'system/systemd';
 const test = suite(NAME);
 const run = promisify(execFile);
 

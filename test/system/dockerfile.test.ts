@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { freePort, startDaemon } from '../support/daemon.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-const test = suite('infra/Dockerfile');
+const test = suite('system/dockerfile');
 const run = promisify(execFile);
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));

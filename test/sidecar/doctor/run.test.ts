@@ -17,7 +17,7 @@ import { need } from '../../support/programs.ts';
 import { startRegistry } from '../../support/registry.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-const NAME = 'sidecar/doctor';
+const NAME = 'sidecar/doctor/run';
 const test = suite(NAME);
 
 const DAEMON = '/etc/docker/daemon.json';

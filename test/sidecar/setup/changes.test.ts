@@ -9,7 +9,7 @@ import { throws } from '../../support/rejects.ts';
 import { INTERCEPTING, type Kind, MIRRORING, setUp, takeDown } from '../../support/set-up.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-const test = suite('sidecar/setup');
+const test = suite('sidecar/setup/changes');
 
 const DAEMON = '/etc/docker/daemon.json';
 const CONFIG = '/etc/containerd/config.toml';
