@@ -77,8 +77,11 @@ export class Tags {
       if (answer !== undefined) void catalog.remember(key, this.#recordOf(key, answer));
       return answer;
     } catch (error) {
-      // What the origin has removed is gone for good.
-      if (hasCode(error, 'UPSTREAM_REFUSED') && error.status === 404) await catalog.forget([key], key);
+      if (hasCode(error, 'UPSTREAM_REFUSED')) {
+        outages.ended(origin);
+        // What the origin has removed is gone for good.
+        if (error.status === 404) await catalog.forget([key], key);
+      }
       if (!isUnreachable(error)) throw error;
       outages.began(origin);
       if (stale === undefined) throw error;

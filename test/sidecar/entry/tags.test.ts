@@ -219,6 +219,17 @@ test('tries once, not again and again, when the origin is known to be away', asy
   assert.is(origin.hits.length, 1);
 });
 
+test('takes a refusal for a sign that the origin is back', async () => {
+  await using origin = await startOrigin();
+  await using kit = startTags();
+  const question = tagged(origin, FIRST);
+  await kit.tags.resolve(question);
+  origin.faults.push({ status: 503 }, { status: 404 });
+  assert.is((await kit.tags.resolve(question))?.staleSeconds, 0);
+  await rejects('UPSTREAM_REFUSED', kit.tags.resolve({ ...question, accept: INDEX }));
+  assert.equal(await kit.tags.resolve(question), named(FIRST));
+});
+
 test('gives no answer that is older than it may be', async () => {
   await using origin = await startOrigin();
   await using kit = startTags({ maxStaleMs: HOUR });
