@@ -12,6 +12,7 @@ export interface ReaderEvents {
 export type ReaderFailure =
   | 'store_read_failed'
   | 'store_write_failed'
+  | 'lease_failed'
   | 'upstream_failed'
   | 'chunk_corrupt'
   | 'digest_mismatched'

@@ -14,8 +14,9 @@ import type { BlobFacts } from './facts.ts';
 import { Filler, type FillOrder, type OpenReply } from './fill.ts';
 import { Flight } from './flight.ts';
 import { addressKey, claimKey } from './identity.ts';
+import { type Claim, type Leases, NO_LEASES, type Waiting } from './leases.ts';
 import { Passes } from './passes.ts';
-import { chunkPath } from './path.ts';
+import { chunkPath, leasePath } from './path.ts';
 import type { ChunkStore, Extent } from './store.ts';
 import { StoredChunks, type WantedChunk, wantedOf } from './stored-chunks.ts';
 import type { Upstream } from './upstream.ts';
@@ -31,8 +32,16 @@ export interface FleetParts {
   /** Chunks fetched ahead of one reader, and ahead of all readers together. */
   readonly lookAhead: { readonly perRead: number; readonly total: number };
   readonly events: ReaderEvents;
+  /** Where other processes fetch into the same store. */
+  readonly leases?: Leases | undefined;
   /** For tests: overwrite the memory of chunks that nobody holds, so that a use after release shows. */
   readonly poison?: boolean;
+}
+
+/** A reply that goes on as a flight. */
+interface Adopted {
+  readonly opened: OpenReply;
+  readonly claim: Promise<Claim<Chunk>>;
 }
 
 // After a digest mismatch the nodes above are asked not to answer from their caches for this long.
@@ -41,6 +50,8 @@ const SUSPECT_MS = 60_000;
 export class Fleet implements ChunkSource {
   readonly lookAhead: number;
   readonly #parts: FleetParts;
+  readonly #leases: Leases;
+  readonly #signal: AbortSignal;
   readonly #filler: Filler;
   readonly #stored: StoredChunks;
   readonly #pool: ChunkPool;
@@ -55,6 +66,8 @@ export class Fleet implements ChunkSource {
 
   constructor(parts: FleetParts, signal: AbortSignal) {
     this.#parts = parts;
+    this.#leases = parts.leases ?? NO_LEASES;
+    this.#signal = signal;
     this.#stored = new StoredChunks(parts.store, parts.events);
     this.#pool = new ChunkPool(parts.chunkBytes, parts.poison);
     this.lookAhead = parts.lookAhead.perRead;
@@ -135,12 +148,17 @@ export class Fleet implements ChunkSource {
     this.#parts.events.served(from, bytes, chunks);
   }
 
-  /** Lets the reply that told the facts go on as the flight of the chunk it brings. */
-  adopt(ask: Ask, facts: BlobFacts, opened: OpenReply): void {
+  /**
+   * Lets the reply that told the facts go on as the flight of the chunk it brings; resolves when other processes,
+   * which are to learn the facts then, will not fetch that chunk too.
+   */
+  async adopt(ask: Ask, facts: BlobFacts, opened: OpenReply): Promise<void> {
     const index = opened.answer.kind === 'part' ? Math.floor(opened.answer.span.start / facts.chunkBytes) : 0;
     const flight = this.#flightOf(wantedOf(facts, index));
-    if (this.#flights.has(chunkPath(flight.id))) opened.reply.body.discard();
-    else this.#launch(flight, ask, facts, opened);
+    if (this.#flights.has(chunkPath(flight.id))) return opened.reply.body.discard();
+    const claim = this.#claim(flight, 'not at all', async () => undefined);
+    this.#launch(flight, ask, facts, { opened, claim });
+    await claim;
   }
 
   /** Removes a blob's chunks and facts; flights under way end for who is on them, but nobody joins or keeps them. */
@@ -175,12 +193,12 @@ export class Fleet implements ChunkSource {
     while (this.#working.size > 0) await Promise.allSettled(this.#working);
   }
 
-  #launch(flight: Flight, ask: Ask, facts: BlobFacts, opened?: OpenReply): void {
+  #launch(flight: Flight, ask: Ask, facts: BlobFacts, adopted?: Adopted): void {
     const path = chunkPath(flight.id);
     this.#flights.set(path, flight);
     board(flight, ask);
     this.track(
-      this.#fly(flight, ask, facts, opened)
+      this.#fly(flight, ask, facts, adopted)
         .catch((error: unknown) => this.#crashed(flight, ask, facts, error))
         .then((isDone) => {
           if (this.#flights.get(path) === flight) this.#flights.delete(path);
@@ -191,17 +209,17 @@ export class Fleet implements ChunkSource {
   }
 
   /** Resolves to true when nothing started here looks at the flight's memory any more. */
-  async #fly(flight: Flight, ask: Ask, facts: BlobFacts, opened?: OpenReply): Promise<boolean> {
-    const stored = opened === undefined ? await this.#stored.read(flight) : undefined;
-    if (stored !== undefined) {
-      flight.from = this.#stored.name;
-      flight.land(stored);
-      return true;
-    }
+  async #fly(flight: Flight, ask: Ask, facts: BlobFacts, adopted?: Adopted): Promise<boolean> {
+    const look = () => this.#stored.read(flight);
+    const stored = adopted === undefined ? await look() : undefined;
+    if (stored !== undefined) return this.#landStored(flight, stored);
+    const claim = adopted?.claim ?? this.#claim(flight, 'until found', look);
+    const found = adopted === undefined ? (await claim).found : undefined;
+    if (found !== undefined) return this.#landStored(flight, found);
     this.#filling += 1;
     try {
       await this.#stored.room();
-      const chunk = await this.#fill(flight, facts, opened);
+      const chunk = await this.#fill(flight, facts, adopted?.opened);
       flight.land(chunk);
       if (flight.isDisowned) return true;
       const isKept = await this.#stored.keep(flight.id, chunk);
@@ -212,7 +230,19 @@ export class Fleet implements ChunkSource {
       return isKept;
     } finally {
       this.#filling -= 1;
+      // Those who wait for the flight need not wait for this.
+      this.track(claim.then(({ release }) => release?.()).catch(() => {}));
     }
+  }
+
+  #landStored(flight: Flight, chunk: Chunk): true {
+    flight.from = this.#stored.name;
+    flight.land(chunk);
+    return true;
+  }
+
+  #claim({ id }: Flight, waiting: Waiting, look: () => Promise<Chunk | undefined>): Promise<Claim<Chunk>> {
+    return this.#leases.claim(leasePath(chunkPath(id)), look, waiting, this.#signal);
   }
 
   #fill(flight: Flight, facts: BlobFacts, opened: OpenReply | undefined): Promise<Chunk> {

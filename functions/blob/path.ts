@@ -34,5 +34,8 @@ export const factsPath = (addressKey: string): string => `${keyPath(addressKey)}
 /** Where it is kept that everyone has a right. */
 export const accessPath = (key: string): string => `${keyPath(key)}/access.json`;
 
+/** Where the right is kept, for a while, to fetch what belongs at a path: `lease/<hh>/…`. */
+export const leasePath = (path: string): string => `lease${path.slice(LAYOUT.length)}`;
+
 /** True for a path that one of the above makes; anything else in a cache folder is not ours to serve. */
 export const isCachePath = (path: string): boolean => NAME.test(path);

@@ -13,6 +13,8 @@ import type { ReaderEvents } from './events.ts';
 import { type BlobFacts, isFresh } from './facts.ts';
 import { Fleet } from './fleet.ts';
 import { addressKey, claimKey } from './identity.ts';
+import { type Claim, type Leases, NO_LEASES, UNLEASED } from './leases.ts';
+import { factsPath, leasePath } from './path.ts';
 import { Probe } from './probe.ts';
 import type { ChunkStore } from './store.ts';
 import type { Upstream } from './upstream.ts';
@@ -28,6 +30,8 @@ export interface ReaderParts {
   /** Chunks fetched ahead of one reader, and ahead of all readers together. */
   readonly lookAhead: { readonly perRead: number; readonly total: number };
   readonly events: ReaderEvents;
+  /** Where other processes fetch into the same store. */
+  readonly leases?: Leases | undefined;
   readonly now: () => number;
   /** For tests: overwrite the memory of chunks that nobody holds, so that a use after release shows. */
   readonly poison?: boolean;
@@ -41,6 +45,8 @@ interface Opened extends Guarded {
   /** The right that the asker has shown by it; `undefined` when the upstream failed and this is what was known. */
   readonly grant: Grant | undefined;
   readonly failure?: unknown;
+  /** True when another process has asked meanwhile, and this is what it has kept: nobody asked for this asker. */
+  readonly isKept?: true;
 }
 
 /** A request for what is not known of an address, for all who ask meanwhile. */
@@ -62,6 +68,7 @@ export class BlobReader {
   readonly #fleet: Fleet;
   readonly #guard: Guard;
   readonly #probe: Probe;
+  readonly #leases: Leases;
   readonly #ended = new AbortController();
   readonly #opening = new Map<string, Opening>();
   readonly #doubted = new LRUCache<string, true>({ max: 1000, ttl: DOUBTED_MS });
@@ -77,6 +84,7 @@ export class BlobReader {
     this.#fleet = new Fleet({ ...parts, catalog: this.#catalog, access: this.access }, signal);
     this.#guard = new Guard({ ...parts, access: this.access }, signal);
     this.#probe = new Probe(parts, signal);
+    this.#leases = parts.leases ?? NO_LEASES;
   }
 
   /** Flights under way. */
@@ -171,6 +179,7 @@ export class BlobReader {
   /** The blob that was opened with the asker's own credential, or could not be opened with any. */
   async #openAs(ask: Ask, opened: Opened | undefined): Promise<Blob | undefined> {
     if (opened === undefined) return undefined;
+    if (opened.isKept) return this.#admit(ask, opened);
     const grant = opened.grant ?? (await this.#guard.admitInOutage(ask, opened, opened.failure));
     return new Blob(this.#fleet, ask, opened.facts, grant);
   }
@@ -184,6 +193,10 @@ export class BlobReader {
 
   async #probeFor(ask: Ask, known: Guarded | undefined): Promise<Opened | undefined> {
     const claim = claimKey(ask.address);
+    const { found: kept, release } = await this.#lease(ask, claim, known);
+    if (kept !== undefined) return { ...kept, grant: undefined, isKept: true };
+    // What has to be kept before the others look for it.
+    const keeping: Promise<void>[] = [];
     const headers = this.#fleet.headersFor(ask);
     // What the asker doubts, the nodes above must not vouch for out of their caches.
     const doubting = ask.doubtful ? { ...headers, 'cache-control': 'no-cache' } : headers;
@@ -196,8 +209,8 @@ export class BlobReader {
       }
       const { facts, opened, said } = found;
       const grant = this.access.accept(requestOf(ask, facts), said);
-      if (opened !== undefined) this.#fleet.adopt(ask, facts, opened);
-      this.#fleet.track(this.#catalog.remember(claim, facts));
+      if (opened !== undefined) await this.#fleet.adopt(ask, facts, opened);
+      keeping.push(this.#catalog.remember(claim, facts), this.access.settled());
       return { facts, isMember: true, grant };
     } catch (failure) {
       if (isRefusal(failure)) this.access.refuse(requestOf(ask, known?.facts), failure);
@@ -205,7 +218,19 @@ export class BlobReader {
       const isAway = failure instanceof P2PError && failure.status >= 500;
       if (known?.facts.digest !== undefined && isAway) return { ...known, grant: undefined, failure };
       throw failure;
+    } finally {
+      this.#fleet.track(Promise.all(keeping).then(release));
     }
+  }
+
+  /** The right to ask about what nothing is known of, or what another process has learnt meanwhile. */
+  async #lease(ask: Ask, claim: string, known: Guarded | undefined): Promise<Claim<Guarded>> {
+    if (known !== undefined || ask.doubtful) return UNLEASED;
+    const look = async () => {
+      const found = await this.#find(ask, claim);
+      return found !== undefined && this.#mayUse(ask, found.facts) ? found : undefined;
+    };
+    return this.#leases.claim(leasePath(factsPath(claim)), look, 'for one', this.#ended.signal);
   }
 }
 

@@ -1,5 +1,7 @@
 import type Koa from 'koa';
 import { FolderStore } from '../blob/disk/folder.ts';
+import type { ReaderEvents } from '../blob/events.ts';
+import type { Leases } from '../blob/leases.ts';
 import { MemoryStore } from '../blob/memory.ts';
 import { BlobReader } from '../blob/reader.ts';
 import type { ChunkStore } from '../blob/store.ts';
@@ -56,7 +58,8 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const http = new HttpClient({ ...limits, connections: ORIGIN_CONNECTIONS, lookup: access.lookup, trust });
   const upstream = new OriginUpstream({ http, access, random: Math.random });
   const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS, trust });
-  const durable = await openStore(settings, s3Http);
+  const events = parts.metrics.readerEvents(parts.log);
+  const { durable, leases } = await openStore(settings, s3Http, parts.log, events);
   // What was fetched ahead of a reader is still at hand when it gets there.
   const store = new TieredStore(new MemoryStore({ maxBytes: CacheConfig.MemCacheSize }), durable);
   const reader = new BlobReader({
@@ -67,7 +70,8 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
     lookAhead: PrefetchConfig.PrefetchEnable
       ? { perRead: 4, total: PrefetchConfig.PrefetchThread }
       : { perRead: 0, total: 0 },
-    events: parts.metrics.readerEvents(parts.log),
+    events,
+    leases,
     now: Date.now,
   });
   const blobs = new BlobServer({ reader, upstream, now: Date.now, ...parts });
@@ -83,14 +87,26 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   };
 }
 
-async function openStore({ S3, P2PConfig }: Settings, http: HttpClient): Promise<ChunkStore> {
+interface OpenedStore {
+  readonly durable: ChunkStore;
+  /** A folder belongs to one root. */
+  readonly leases?: Leases;
+}
+
+async function openStore(
+  { S3, P2PConfig }: Settings,
+  http: HttpClient,
+  log: Logger,
+  events: ReaderEvents,
+): Promise<OpenedStore> {
   if (S3 === undefined) {
-    return FolderStore.open(P2PConfig.CacheConfig.FileCachePath).catch((cause: Error) => {
+    const durable = await FolderStore.open(P2PConfig.CacheConfig.FileCachePath).catch((cause: Error) => {
       const message = `P2PConfig.CacheConfig.FileCachePath: ${cause.message}; choose a folder that can be written`;
       throw new P2PError('CONFIG_INVALID', message, { cause });
     });
+    return { durable };
   }
   // The SDK takes 70 ms to load: a root over a folder does without.
-  const [{ S3Bucket }, { S3Store }] = await Promise.all([import('./s3-bucket.ts'), import('./s3-store.ts')]);
-  return new S3Store(await S3Bucket.open(S3, http));
+  const { openS3 } = await import('./open-s3.ts');
+  return openS3(S3, http, log, events);
 }

@@ -51,6 +51,8 @@ const DELETE_BATCH = 1000;
 // What S3 answers when a condition does not hold, or another write with one is under way (S3 user guide, "Conditional
 // writes").
 const CONDITION_FAILED = new Set([409, 412]);
+// A store that has never heard of a header may take it for a fault of the request.
+const UNSUPPORTED = new Set([400, 501]);
 
 /**
  * The part of an S3-compatible bucket below a prefix. The SDK signs and does the small calls; what is read comes by a
@@ -63,6 +65,8 @@ export class S3Bucket {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #patience: Patience;
+  /** True for AWS itself, of which is known what it can do. */
+  readonly isAws: boolean;
 
   private constructor(settings: S3Settings, http: HttpClient) {
     const { Endpoint, Region, AccessKeyId, SecretAccessKey, Bucket, Prefix } = settings;
@@ -76,13 +80,14 @@ export class S3Bucket {
     });
     this.#bucket = Bucket;
     this.#prefix = Prefix === '' || Prefix.endsWith('/') ? Prefix : `${Prefix}/`;
+    this.isAws = new URL(Endpoint).hostname.endsWith('.amazonaws.com');
     this.#client = new S3Client({
       endpoint: Endpoint,
       region: Region,
       maxAttempts: MAX_ATTEMPTS,
       requestHandler: { connectionTimeout: connectMs, socketTimeout: idleMs },
       // Stores beside AWS rarely have a DNS name for each bucket.
-      forcePathStyle: !new URL(Endpoint).hostname.endsWith('.amazonaws.com'),
+      forcePathStyle: !this.isAws,
       // The SDK's own CRC32 would come on top of our sha-256, and not every store takes it in a stream's trailer.
       requestChecksumCalculation: 'WHEN_REQUIRED',
       responseChecksumValidation: 'WHEN_REQUIRED',
@@ -186,6 +191,11 @@ export class S3Bucket {
       }
       token = page.NextContinuationToken;
     }
+  }
+
+  /** True for what a store fails with that does not know what it was asked for. */
+  isUnsupported(cause: unknown): boolean {
+    return UNSUPPORTED.has(statusOf(cause) ?? 0);
   }
 
   /** Ends the calls under way. */

@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { ReaderEvents } from '../blob/events.ts';
+import type { Settings } from '../service/config/settings.ts';
+import type { HttpClient } from '../service/http-client.ts';
+import type { Logger } from '../service/log.ts';
+import { StoreLeases } from './lease.ts';
+import { S3Bucket } from './s3-bucket.ts';
+import { S3Leases } from './s3-leases.ts';
+import { S3Store } from './s3-store.ts';
+
+// Longer than a hiccup of S3, so that holders who live renew in time; shorter than clients wait for a first byte.
+const LEASE_MS = 6_000;
+
+/**
+ * The store in a bucket, with the leases by which all roots over it fetch each chunk once.
+ *
+ * @throws P2PError CONFIG_INVALID when the bucket cannot be used.
+ */
+export async function openS3(
+  settings: NonNullable<Settings['S3']>,
+  http: HttpClient,
+  log: Logger,
+  events: ReaderEvents,
+): Promise<{ readonly durable: S3Store; readonly leases: StoreLeases }> {
+  const bucket = await S3Bucket.open(settings, http);
+  const objects = new S3Leases(bucket);
+  const leases = new StoreLeases({
+    objects,
+    async isConditional() {
+      const isConditional = await objects.isConditional();
+      const meaning =
+        'S3 does not keep If-None-Match and If-Match: roots that start together fetch a chunk each';
+      if (!isConditional) log.warn({ meaning }, 'leases_unavailable');
+      return isConditional;
+    },
+    leaseMs: LEASE_MS,
+    now: () => performance.now(),
+    random: Math.random,
+    newHolder: randomUUID,
+    sleep: (ms, signal) => wait(ms, undefined, { signal, ref: false }),
+    failed: (fields) => events.failed('lease_failed', fields),
+  });
+  leases.start();
+  return { durable: new S3Store(bucket), leases };
+}
