@@ -107,6 +107,12 @@ module.exports = {
       'Only a deployed function wraps an app: functions/*.ts.',
     ),
     door(
+      'certificate-door',
+      '(@peculiar|reflect-metadata)/',
+      '^sidecar/tls/',
+      'Make and read certificates in sidecar/tls/, which nodes that intercept nothing do not load.',
+    ),
+    door(
       'schema-door',
       'ajv/',
       '^functions/service/config/check\\.ts$',

@@ -13,6 +13,8 @@ export interface PairOptions {
   readonly chunkSize?: string;
   /** Names that all nodes know beside those of DNS; takes root. */
   readonly hosts?: Hosts;
+  /** Laid over the environment of all nodes. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Laid over the root's settings. */
   readonly root?: Configured<Settings>;
   /** Laid over each agent's settings. */
@@ -58,10 +60,12 @@ export const startRoot = ({
   origins,
   chunkSize = '64KiB',
   hosts,
+  env,
   root = {},
 }: PairOptions): Promise<NodeProcess> =>
   startNode({
     ...(hosts && { hosts }),
+    ...(env && { env }),
     settings: {
       Origins: origins,
       ...root,
@@ -75,11 +79,12 @@ export const startRoot = ({
 
 /** Starts an agent of these roots. */
 export const startAgent = (
-  { origins, chunkSize = '64KiB', hosts, agent = {} }: PairOptions,
+  { origins, chunkSize = '64KiB', hosts, env, agent = {} }: PairOptions,
   roots: readonly string[],
 ): Promise<NodeProcess> =>
   startNode({
     ...(hosts && { hosts }),
+    ...(env && { env }),
     settings: {
       Origins: origins,
       ...agent,
