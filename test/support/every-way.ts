@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import type { Settings } from '../../functions/service/config/settings.ts';
 import { createAuthority } from './authority.ts';
 import { type Front, startFront } from './front.ts';
-import type { NodeProcess } from './node-process.ts';
+import type { Configured, NodeProcess } from './node-process.ts';
 import { type Origin, startOrigin } from './origin.ts';
 import { startAgent, startRoot } from './pair.ts';
 import { tempDir } from './temp-dir.ts';
@@ -25,12 +26,14 @@ export interface EveryWay extends AsyncDisposable {
   readonly agent: NodeProcess;
   /** Those that lead to any path. */
   readonly ways: readonly Way[];
+  /** The agent's own authority, a file. */
+  readonly ca: string;
   /** Leads to what is below `/v2/` alone. */
   readonly mirror: Way;
 }
 
 /** One origin, a root, an agent that serves it in every way there is, and one that redirects. */
-export async function startEveryWay(): Promise<EveryWay> {
+export async function startEveryWay(over: Configured<Settings> = {}): Promise<EveryWay> {
   const held: AsyncDisposable[] = [];
   const hold = <T extends AsyncDisposable>(value: T): T => {
     held.unshift(value);
@@ -50,7 +53,7 @@ export async function startEveryWay(): Promise<EveryWay> {
     ] as never,
     CertConfig: { CertPath: ca, KeyPath: join(dir.path, 'ca.key'), GenerateCert: true },
   };
-  const settings = { ExtraCA: authority.certFile };
+  const settings = { ExtraCA: authority.certFile, ...over };
   const root = hold(await startRoot({ origins, root: settings }));
   const Mirror = { Default: origin.url };
   const [agent, redirecting] = (
@@ -83,6 +86,7 @@ export async function startEveryWay(): Promise<EveryWay> {
     front,
     agent,
     ways,
+    ca,
     mirror: { name: 'mirror', url: (path) => port + path },
     async [Symbol.asyncDispose]() {
       for (const each of held) await each[Symbol.asyncDispose]();
