@@ -41,7 +41,13 @@ export function planDocker(wiring: Wiring, files: FileView, major: number | unde
   const trust = trustEdits(withoutHub(interception), trusting, files);
   const proxy = hasProxies ? [] : [dropInEdit(agent)];
   const edits = [daemonEdit(agent, hasProxies), ...proxy, ...trust.edits];
-  return { edits, usesProxy: true, notes: trust.notes };
+  const notes =
+    major === undefined
+      ? [
+          `dockerd's version is not known, and taken for ${PROXIES_SINCE} or later: an earlier one does not start with "proxies"; say which by --docker-version`,
+        ]
+      : [];
+  return { edits, usesProxy: true, notes: [...trust.notes, ...notes] };
 }
 
 function daemonEdit(agent: string, isProxied: boolean): Edit {

@@ -59,25 +59,13 @@ export class HostFiles implements FileView {
   write(path: string, bytes: Uint8Array, mode = FILE_MODE): readonly string[] {
     return attempt(path, () => {
       const made = this.#makeFolders(this.#follow(dirname(path)));
-      const target = this.locate(path);
-      const old = unlessMissing(() => statSync(target));
-      const temporary = `${target}.dadip2p-${process.pid}`;
       try {
-        const file = openSync(temporary, 'wx', 0o600);
-        try {
-          writeFileSync(file, bytes);
-          // Owner first: a change of owner clears bits of the mode.
-          if (old !== undefined) fchownSync(file, old.uid, old.gid);
-          fchmodSync(file, old?.mode ?? mode);
-          fsyncSync(file);
-        } finally {
-          closeSync(file);
-        }
-        renameSync(temporary, target);
-      } finally {
-        rmSync(temporary, { force: true });
+        replaceFile(this.locate(path), bytes, mode);
+        return made;
+      } catch (error) {
+        for (const folder of made.reverse()) rmdirSync(join(this.#root, folder));
+        throw error;
       }
-      return made;
     });
   }
 
@@ -128,6 +116,27 @@ export class HostFiles implements FileView {
     // Whatever the umask: the daemons that read it may be other users.
     chmodSync(target, FOLDER_MODE);
     return [...made, folder];
+  }
+}
+
+function replaceFile(target: string, bytes: Uint8Array, mode: number): void {
+  const old = unlessMissing(() => statSync(target));
+  const temporary = `${target}.dadip2p-${process.pid}`;
+  try {
+    const file = openSync(temporary, 'wx', 0o600);
+    try {
+      writeFileSync(file, bytes);
+      // Owner first: a change of owner clears bits of the mode.
+      if (old !== undefined) fchownSync(file, old.uid, old.gid);
+      fchmodSync(file, old?.mode ?? mode);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, target);
+  } catch (error) {
+    unlessMissing(() => rmSync(temporary));
+    throw error;
   }
 }
 

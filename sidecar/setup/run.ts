@@ -55,7 +55,7 @@ export async function uninstall(args: Arguments, world: World): Promise<void> {
 async function isAgreed({ changes }: Changes, { flags }: Arguments, world: World): Promise<boolean> {
   if (changes.length > 0) world.print(formatDiff(changes));
   if (flags.has('dry-run')) return false;
-  if (flags.has('yes')) return true;
+  if (flags.has('yes') || changes.length === 0) return true;
   const answer = await world.ask('Make these changes? [y/N] ');
   if (answer === undefined) {
     throw new P2PError('CONFIG_INVALID', 'there is no terminal to ask at: add --yes to make these changes');

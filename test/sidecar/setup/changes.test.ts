@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -308,6 +308,29 @@ test('a file that was removed, or put back by hand, since is no hindrance', asyn
   writeFileSync(join(dir.path, CONFIG), CONFIG_TEXT);
   takeDown('containerd', dir.path);
   assert.equal(snapshot(dir.path), before);
+});
+
+test('a setup that fails half-way can be undone, and gone on with once its hindrance is gone', async () => {
+  for (const goesOn of [true, false]) {
+    await using dir = await tempDir();
+    // A file where the folder of the last one should be.
+    const hindrance = '/etc/containerd/certs.d/_default';
+    plant(dir.path, { [hindrance]: '' });
+    const before = snapshot(dir.path);
+    const { message } = throws('SETUP_REFUSED', () => setUp('containerd', dir.path, MIRRORING));
+    assert.match(message, `${hindrance}/hosts.toml: cannot be read or written (ENOTDIR)`);
+    assert.ok(snapshot(dir.path)[HUB_HOSTS], 'not half-way');
+    if (goesOn) {
+      rmSync(join(dir.path, hindrance));
+      assert.equal(pathsOf(setUp('containerd', dir.path, MIRRORING)), [`${hindrance}/hosts.toml`]);
+      plant(dir.path, { '/etc/containerd/certs.d/docker.io/kept': '' });
+    }
+    takeDown('containerd', dir.path);
+    const { [HUB_HOSTS]: hub, ...left } = snapshot(dir.path);
+    assert.is(hub, undefined);
+    if (!goesOn) assert.equal(left, before);
+    else assert.ok(left['/etc/containerd/certs.d/docker.io/kept']);
+  }
 });
 
 const REFUSED: Readonly<Record<string, readonly [Kind, Readonly<Record<string, Planted>>, string]>> = {
