@@ -13,7 +13,7 @@ const NAME = 'system/hostile';
 const suiteOf = suite(NAME);
 const test = need(suiteOf, NAME, 'openssl');
 
-const HEAD_MS = 1_000;
+const HEAD_MS = 500;
 const everyWay = shared<EveryWay>(suiteOf, () =>
   startEveryWay({ Timeouts: { RequestHead: `${HEAD_MS}ms` } }),
 );
