@@ -4,7 +4,7 @@ import type { Grant } from '../protocol/grant.ts';
 import type { Span } from '../protocol/range.ts';
 import type { Ask } from './ask.ts';
 import { BufferPool } from './buffer-pool.ts';
-import { countChunks, KiB, MiB, planRead, type Slice } from './chunk.ts';
+import { type Chunk, countChunks, KiB, MiB, planRead, type Slice } from './chunk.ts';
 import type { BlobFacts } from './facts.ts';
 import { Flight } from './flight.ts';
 import { readExtent } from './read-extent.ts';
@@ -21,6 +21,8 @@ const MANIFEST_HELD_BACK_BYTES = 4 * MiB;
 export interface ChunkSource {
   /** Chunks fetched ahead of one read. */
   readonly lookAhead: number;
+  /** A chunk that is in memory, held for the caller. */
+  glance(facts: BlobFacts, index: number): Chunk | undefined;
   /** A chunk that needs no waiting for a store: in memory, or on its way already. */
   ready(ask: Ask, facts: BlobFacts, index: number): Flight | undefined;
   /** A chunk to be read in part from where it is stored; `undefined` where a flight is the way. */
@@ -60,6 +62,25 @@ export class Blob {
   }
 
   /**
+   * The bytes of a span that lies in one chunk in memory: of these all is checked that can be. `undefined` where
+   * `read` is the way. They are the caller's to look at until released, and never to write to.
+   */
+  glance({ start, end }: Span): Glance | undefined {
+    const { chunkBytes } = this.facts;
+    const index = Math.floor(start / chunkBytes);
+    const base = index * chunkBytes;
+    if (end > base + chunkBytes) return undefined;
+    const chunk = this.#reader.glance(this.facts, index);
+    if (chunk === undefined) return undefined;
+    this.first = { from: 'memory', sha256: chunk.sha256 };
+    this.#reader.count('memory', end - start, 1);
+    return {
+      bytes: chunk.bytes.subarray(start - base, end - base),
+      release: () => chunk.memory?.release(),
+    };
+  }
+
+  /**
    * The bytes of a span, in order, as they arrive. A piece is a view of a shared buffer: never write to it, and
    * be done with it when the next is asked for.
    * The last 32 KiB, and of a manifest any byte, come only when everything that can be checked has been: chunks
@@ -81,6 +102,12 @@ export class Blob {
       if (pass !== undefined) this.#reader.leavePass(this.facts);
     }
   }
+}
+
+/** Bytes that are there until they are released. */
+interface Glance {
+  readonly bytes: Uint8Array;
+  release(): void;
 }
 
 /** Where bytes come from, and the digest of their whole chunk once that is known. */

@@ -79,6 +79,12 @@ export class Fleet implements ChunkSource {
     return this.#flights.size;
   }
 
+  glance(facts: BlobFacts, index: number): Chunk | undefined {
+    const chunk = this.#stored.peek(wantedOf(facts, index));
+    chunk?.memory?.retain();
+    return chunk;
+  }
+
   ready(ask: Ask, facts: BlobFacts, index: number): Flight | undefined {
     const wanted = wantedOf(facts, index);
     const hot = this.#stored.peek(wanted);

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Address } from '../protocol/address.ts';
 import type { BlobKey } from './chunk.ts';
 
+// The address of a blob that is read again and again is hashed once.
+const claimKeys = new WeakMap<Address, string>();
+
 const sha256Text = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /**
@@ -10,16 +13,22 @@ const sha256Text = (text: string): string => createHash('sha256').update(text).d
  * repository's is kept apart.
  */
 export const addressKey = (address: Address): string =>
-  address.isManifest ? claimKey(address) : (address.digest ?? sha256Text(address.identity));
+  address.isManifest ? claimKey(address) : (address.digest ?? claimKey(address));
 
 /**
  * Where the facts are kept that an origin tells in one scope. What it says of a digest is a claim until the whole
  * blob has been hashed, so no origin speaks for the clients of another; and that a repository has a digest is what
  * lets those read it here who may read that repository, so none speaks for the clients of another either.
  */
-export function claimKey({ digest, isManifest, identity, scope }: Address): string {
-  if (digest === undefined) return sha256Text(identity);
-  return sha256Text(`${isManifest ? 'manifest' : 'claim'}\n${digest} ${scope}`);
+export function claimKey(address: Address): string {
+  const known = claimKeys.get(address);
+  if (known !== undefined) return known;
+  const { digest, isManifest, identity, scope } = address;
+  const key = sha256Text(
+    digest === undefined ? identity : `${isManifest ? 'manifest' : 'claim'}\n${digest} ${scope}`,
+  );
+  claimKeys.set(address, key);
+  return key;
 }
 
 /**

@@ -1,6 +1,8 @@
 import type Koa from 'koa';
 import type { Context, Next } from 'koa';
-import { parsePrefixTarget } from '../protocol/address.ts';
+import { LRUCache } from 'lru-cache';
+import { MiB } from '../blob/chunk.ts';
+import { type Address, parsePrefixTarget } from '../protocol/address.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { AGENT_HEADER, extendChain, headerValue } from '../protocol/headers.ts';
 import { countReplies } from './count-replies.ts';
@@ -25,16 +27,29 @@ export interface P2PAppParts {
   readonly log: Logger;
 }
 
+// Of a blob that is read in many small ranges the target is parsed and judged once: as many letters of targets are
+// remembered.
+const MAX_KNOWN_LETTERS = MiB;
+
 /** The P2P port of a root or an agent: `/<APIKey>/<origin URL>`, `/healthz`, `/readyz`. */
 export function createP2PApp({ apiKey, self, blobs, rules, readiness, metrics, log }: P2PAppParts): Koa {
   const app = createApp(log);
   const health = healthRoutes(readiness);
+  const addresses = new LRUCache<string, Address>({
+    maxSize: MAX_KNOWN_LETTERS,
+    sizeCalculation: (_, target) => target.length,
+  });
+  const judge = (method: string, target: string): Address => {
+    const { address } = rules.judge(parsePrefixTarget(target, apiKey), method);
+    addresses.set(`${method} ${target}`, address);
+    return address;
+  };
   app.use(countReplies(metrics, 'p2p'));
   // Before the router, which costs small hits two fifths of their speed.
   app.use(function servePrefix(ctx: Context, next: Next) {
     const target = ctx.req.url ?? '/';
     if (HEALTH_PATHS.has(ctx.path)) return next();
-    const { address } = rules.judge(parsePrefixTarget(target, apiKey), ctx.method);
+    const address = addresses.get(`${ctx.method} ${target}`) ?? judge(ctx.method, target);
     const chain = extendChain(headerValue(ctx.req.headers, AGENT_HEADER), self);
     ctx.respond = false;
     return blobs.serve({ request: ctx.req, response: ctx.res, address, chain });

@@ -13,6 +13,7 @@ export function evaluatePreconditions(headers: IncomingHttpHeaders, facts: BlobF
   } else if (isAfter(facts.lastModified, headers['if-unmodified-since'])) {
     return 'failed';
   }
+  if (headers['if-none-match'] === undefined && headers['if-modified-since'] === undefined) return 'go';
   const { 'cache-control': _, ...conditions } = headers;
   return fresh(conditions, validatorsOf(facts)) ? 'not-modified' : 'go';
 }

@@ -55,6 +55,8 @@ export interface BlobRequest {
 /** Answers GET and HEAD for blobs: 200, 206, 304, 412 and 416 from the reader; what may not be cached is relayed. */
 export class BlobServer {
   readonly #parts: BlobServerParts;
+  /** What is the same in every reply of a blob. */
+  readonly #headers = new WeakMap<BlobFacts, HeaderLines>();
 
   constructor(parts: BlobServerParts) {
     this.#parts = parts;
@@ -74,16 +76,15 @@ export class BlobServer {
         headers: { Allow: 'GET, HEAD' },
       });
     }
-    const outlet = new Outlet(response);
     try {
-      await this.#answer(asked, outlet);
+      await this.#answer(asked);
     } catch (error) {
       if (response.headersSent || !mayAskAgain(error, request)) throw error;
-      await this.#answer(asked, outlet);
+      await this.#answer(asked);
     }
   }
 
-  async #answer(asked: BlobRequest, outlet: Outlet): Promise<void> {
+  async #answer(asked: BlobRequest): Promise<void> {
     const { request } = asked;
     const startedMs = this.#parts.now();
     const specs = request.method === 'GET' ? parseRange(request.headers.range) : undefined;
@@ -91,21 +92,38 @@ export class BlobServer {
       negotiates(asked) || hasCookies(request)
         ? undefined
         : await this.#parts.reader.open(this.#ask(asked, specs));
-    if (blob === undefined) return this.#relay(asked, outlet);
+    if (blob === undefined) return this.#relay(asked);
     const { facts } = blob;
     const verdict = evaluatePreconditions(request.headers, facts);
     if (verdict === 'failed') throw new P2PError('PRECONDITION_FAILED', 'the blob is another version');
-    const local = { ...this.#blobHeaders(asked, blob), ...hit(facts, startedMs), ...asked.headers };
-    if (verdict === 'not-modified') return head(asked, 304, local);
+    if (verdict === 'not-modified') return this.#head(asked, 304, blob, {});
     const plan = planReply(
       facts,
       rangeStands(headerValue(request.headers, 'if-range'), facts) ? specs : undefined,
     );
     if (request.method === 'HEAD' || plan.length === 0) {
-      return head(asked, plan.status, { ...local, ...plan.headers });
+      return this.#head(asked, plan.status, blob, plan.headers);
     }
     checkReplyLength(plan.length, this.#parts.maxReplyBytes);
-    await this.#stream(asked, blob, plan, startedMs, outlet);
+    if (!this.#answerAtOnce(asked, blob, plan, startedMs)) await this.#stream(asked, blob, plan, startedMs);
+  }
+
+  #head(asked: BlobRequest, status: number, blob: Blob, headers: HeaderLines): void {
+    const { response } = asked;
+    const local = { ...this.#blobHeaders(asked, blob), ...hit(blob.facts, this.#parts.now()) };
+    response.writeHead(status, { ...local, ...asked.headers, ...headers });
+    response.end();
+  }
+
+  /** Answers in one write what lies in one chunk in memory, as most small ranges of a hot blob do. */
+  #answerAtOnce(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): boolean {
+    const [part] = plan.parts;
+    const glance = part === undefined || part.preamble !== '' ? undefined : blob.glance(part.span);
+    if (glance === undefined) return false;
+    this.#begin(asked, blob, plan, startedMs);
+    // Of a reply that breaks off the memory is left to the garbage collector.
+    asked.response.end(glance.bytes, () => glance.release());
+    return true;
   }
 
   #ask({ request, address, chain }: BlobRequest, specs: readonly RangeSpec[] | undefined): Ask {
@@ -127,8 +145,9 @@ export class BlobServer {
     };
   }
 
-  async #stream(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number, outlet: Outlet) {
+  async #stream(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): Promise<void> {
     const { response } = asked;
+    const outlet = new Outlet(response);
     for (const { preamble, span } of plan.parts) {
       let begun = false;
       for await (const piece of blob.read(span, outlet.signal)) {
@@ -146,35 +165,40 @@ export class BlobServer {
   #begin(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): void {
     const { response, headers } = asked;
     const { facts, first } = blob;
-    const { metrics, now } = this.#parts;
+    const { metrics } = this.#parts;
+    const nowMs = this.#parts.now();
     const isHit = !UPSTREAM_KINDS.has(first?.from ?? '');
     const [only] = plan.parts;
     const isOneChunk = plan.parts.length === 1 && only !== undefined && coversChunk(only.span, facts);
     response.writeHead(plan.status, {
       ...this.#blobHeaders(asked, blob),
       ...plan.headers,
-      ...(isHit ? hit(facts, now()) : miss(facts, now())),
+      ...(isHit ? hit(facts, nowMs) : miss(facts, nowMs)),
       ...(isOneChunk && first?.sha256 !== undefined
         ? { 'content-digest': formatContentDigest(first.sha256) }
         : {}),
       ...headers,
     });
-    metrics.firstByte(isHit ? 'hit' : 'miss', (now() - startedMs) / 1000);
+    metrics.firstByte(isHit ? 'hit' : 'miss', (nowMs - startedMs) / 1000);
   }
 
   #blobHeaders({ request }: BlobRequest, { facts, grant }: Blob): HeaderLines {
-    const { now, self } = this.#parts;
-    return {
-      ...facts.headers,
-      via: `1.1 ${PROXY_NAME}`,
-      [SOURCE_HEADER]: self,
-      // Only a node of ours serves it on to others.
-      ...(AGENT_HEADER in request.headers ? { [ACCESS_HEADER]: formatGrant(grant, now()) } : {}),
-      [BLOB_HEADER]: formatBlobLine({ ...facts, key: facts.digest ?? facts.key }),
-    };
+    let headers = this.#headers.get(facts);
+    if (headers === undefined) {
+      headers = {
+        ...facts.headers,
+        via: `1.1 ${PROXY_NAME}`,
+        [SOURCE_HEADER]: this.#parts.self,
+        [BLOB_HEADER]: formatBlobLine({ ...facts, key: facts.digest ?? facts.key }),
+      };
+      this.#headers.set(facts, headers);
+    }
+    if (!(AGENT_HEADER in request.headers)) return headers;
+    // Only a node of ours serves it on to others.
+    return { ...headers, [ACCESS_HEADER]: formatGrant(grant, this.#parts.now()) };
   }
 
-  async #relay({ request, response, address, chain }: BlobRequest, outlet: Outlet): Promise<void> {
+  async #relay({ request, response, address, chain }: BlobRequest): Promise<void> {
     const headers = {
       // What is fetched to be shared is asked for in our own name; this is for the one client alone.
       ...forwardedHeaders(request.headers),
@@ -185,7 +209,7 @@ export class BlobServer {
       this.#parts.upstream,
       { address, method, headers },
       response,
-      outlet,
+      new Outlet(response),
       this.#parts.maxReplyBytes,
     );
   }
@@ -230,11 +254,6 @@ function miss(facts: BlobFacts, nowMs: number): HeaderLines {
     ...(seconds > 0 ? { age: String(seconds) } : {}),
     'cache-status': `${PROXY_NAME}; fwd=miss`,
   };
-}
-
-function head({ response }: BlobRequest, status: number, headers: HeaderLines): void {
-  response.writeHead(status, headers);
-  response.end();
 }
 
 const coversChunk = ({ start, end }: Span, { chunkBytes, size }: BlobFacts): boolean =>
