@@ -59,7 +59,7 @@ const JSON_TYPE = 'application/json';
 const isJson = ({ headers }: P2PError): boolean => headerValue(headers, 'content-type') === JSON_TYPE;
 
 function report(log: Logger, ctx: Context, error: P2PError, thrown: unknown): void {
-  const fields = { method: ctx.method, url: ctx.req.url, code: error.code, cause: error };
+  const fields = { method: ctx.method, url: ctx.state.url ?? ctx.req.url, code: error.code, cause: error };
   if (error.code === 'CLIENT_GONE') log.debug(fields, 'client_gone');
   else if (!(thrown instanceof P2PError) && !abortReason(thrown))
     log.error({ ...fields, err: thrown }, 'request_failed');

@@ -41,6 +41,8 @@ export function createForwardApp(parts: ForwardParts): Koa {
     const url = inside ?? ctx.req.url ?? '/';
     if (url.startsWith('/')) return next();
     ctx.respond = false;
+    // Inside an intercepted connection a path alone would say little in the log.
+    ctx.state.url = url;
     if (inside === undefined) checkHost(ctx.req, url);
     return gate.handle(ctx.req, ctx.res, url);
   });

@@ -187,6 +187,8 @@ need(
       assert.ok(reply.length < 2000, `${reply.length} bytes came`);
     }
     assert.is(all.strange.hits.length, 0);
+    const logged = all.pair.agent.logs('request_failed').map(({ url }) => url);
+    assert.equal(logged, [`${all.strange.url}/a.bin`, `${all.strange.url}/passed`]);
   },
 );
 

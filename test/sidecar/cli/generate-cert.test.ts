@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { makeFiles } from '../../../sidecar/tls/authority-files.ts';
 import { programCommand, startNode } from '../../support/node-process.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -68,7 +69,10 @@ test('makes them, with -c, for the node that then runs', async () => {
 test('a key that is not that of the certificate stops a node at its start, by path and remedy', async () => {
   await using dir = await tempDir();
   await using other = await tempDir();
-  await Promise.all([generate(dir.path), generate(other.path)]);
+  for (const { path } of [dir, other]) {
+    const files = { CertPath: join(path, 'ca.crt'), KeyPath: join(path, 'ca.key') };
+    await makeFiles(files, ['registry.test'], Date.now());
+  }
   const CertConfig = { CertPath: join(dir.path, 'ca.crt'), KeyPath: join(other.path, 'ca.key') };
   const settings = { Origins: ['registry.test'], ProxyConfig: { CertConfig } };
   const error = await startNode({ settings }).then(
