@@ -49,16 +49,19 @@ export class Blob {
   readonly facts: BlobFacts;
   /** By what right it is read. */
   readonly grant: Grant;
+  /** True when its first bytes were fetched to open it. */
+  readonly isFetched: boolean;
   /** What the first bytes read came out of; known once they came. */
   first: Supply | undefined;
   readonly #reader: ChunkSource;
   readonly #ask: Ask;
 
-  constructor(reader: ChunkSource, ask: Ask, facts: BlobFacts, grant: Grant) {
+  constructor(reader: ChunkSource, ask: Ask, facts: BlobFacts, grant: Grant, isFetched = false) {
     this.#reader = reader;
     this.#ask = ask;
     this.facts = facts;
     this.grant = grant;
+    this.isFetched = isFetched;
   }
 
   /**
