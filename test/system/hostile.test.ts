@@ -128,6 +128,18 @@ for (const [name, open] of Object.entries(DOORS)) {
   }
 }
 
+test('refuses a URL on another host than Host says, inside interception too', async () => {
+  const all = await everyWay();
+  all.origin.forget();
+  for (const name of ['forward proxy', 'intercepted']) {
+    const { wire } = await (DOORS[name] as (typeof DOORS)[string])(all);
+    await using _ = wire;
+    wire.say(`GET ${all.origin.url}/a HTTP/1.1\r\nHost: evil.test\r\n\r\n`);
+    await refused(wire);
+  }
+  assert.is(all.origin.hits.length, 0);
+});
+
 /** A 4xx, or no answer and a closed connection. */
 async function refused(wire: Wire): Promise<void> {
   const text = await wire.hear(/^HTTP\/1\.1 \d{3} /).catch(() => wire.heard());
