@@ -10,7 +10,9 @@ process.on('message', async ({ event, context, deadlineMs }) => {
     const result = await handler(event, { ...context, getRemainingTimeInMillis });
     process.send({ returned: JSON.stringify(result) ?? 'null' });
   } catch (error) {
-    process.send({ threw: error instanceof Error ? error.stack : String(error) });
+    // As the platform does: what a function throws is in its log.
+    console.error(error);
+    process.send({ threw: true });
   }
 });
 process.send({ ready: true });

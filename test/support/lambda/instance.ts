@@ -7,7 +7,8 @@ import type { HttpEvent } from './event.ts';
 /** What a call came to. */
 export type Outcome =
   | { readonly kind: 'returned'; readonly payload: string }
-  | { readonly kind: 'threw'; readonly error: string }
+  /** Its output tells what. */
+  | { readonly kind: 'threw' }
   /** Its process ended before it returned. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'late' };
@@ -15,7 +16,7 @@ export type Outcome =
 interface Message {
   readonly ready?: true;
   readonly returned?: string;
-  readonly threw?: string;
+  readonly threw?: true;
 }
 
 const BOOTSTRAP = fileURLToPath(new URL('./bootstrap.mjs', import.meta.url));
@@ -76,7 +77,7 @@ export class Instance {
       }
       this.#child.kill('SIGSTOP');
       if (message?.returned !== undefined) return { kind: 'returned', payload: message.returned };
-      return message?.threw === undefined ? { kind: 'ended' } : { kind: 'threw', error: message.threw };
+      return { kind: message?.threw === undefined ? 'ended' : 'threw' };
     } finally {
       this.isBusy = false;
     }

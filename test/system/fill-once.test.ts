@@ -1,0 +1,142 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { blobOf, sha256 } from '../support/blob-of.ts';
+import { get } from '../support/client.ts';
+import { type FunctionUrl, startFunctionUrl } from '../support/function-url.ts';
+import { startMinio } from '../support/minio.ts';
+import { type Origin, startOrigin } from '../support/origin.ts';
+import { need } from '../support/programs.ts';
+import { seeded } from '../support/seeded.ts';
+import { shared } from '../support/shared.ts';
+import { type StrictS3, startStrictS3 } from '../support/strict-s3.ts';
+import { functionEnv, s3Env } from '../support/through-function.ts';
+
+const NAME = 'system/fill-once';
+const test = suite(NAME);
+const real = need(test, NAME, 'minio');
+
+const CHUNK = 64 * 1024;
+// Each instance is a process of its own, and each chunk a few requests of each to S3: FILL_ONCE=full takes minutes.
+const [INSTANCES, CHUNKS] = process.env.FILL_ONCE === 'full' ? [64, 256] : [6, 64];
+// What one call asks for.
+const PART = 32 * CHUNK;
+const PARTS = (CHUNKS * CHUNK) / PART;
+
+const minio = shared(test, startMinio);
+
+interface Cold extends AsyncDisposable {
+  readonly origin: Origin;
+  readonly s3: StrictS3;
+  readonly lambda: FunctionUrl;
+  readonly digest: string;
+  readonly size: number;
+  /** Reads the blob in as many calls as it takes, from the part `first` on and around; its digest, or the status of a call that failed. */
+  read(first?: number): Promise<string | number>;
+}
+
+/** A function of which no instance runs yet, before a blob that nobody has asked for. */
+async function cold(seed: string): Promise<Cold> {
+  const s3 = await startStrictS3(await minio());
+  const origin = await startOrigin();
+  const bytes = blobOf(CHUNKS * CHUNK - 7, seed);
+  const digest = sha256(bytes);
+  const url = origin.put(`/v2/once/blobs/sha256:${digest}`, bytes);
+  const settings = { ...s3Env(s3), DADIP2P_P2PConfig__CacheConfig__ChunkSize: String(CHUNK) };
+  const lambda = await startFunctionUrl({ env: (tmp) => functionEnv(origin, tmp, settings) });
+  return {
+    origin,
+    s3,
+    lambda,
+    digest,
+    size: bytes.length,
+    async read(first = 0) {
+      const parts: Buffer[] = [];
+      for (let n = 0; n < PARTS; n += 1) {
+        const part = (first + n) % PARTS;
+        const range = `bytes=${part * PART}-${(part + 1) * PART - 1}`;
+        const answer = await get(`${lambda.url}/dadip2p/${url}`, { headers: { range } });
+        if (answer.status !== 206) return answer.status;
+        parts[part] = answer.bytes;
+      }
+      return sha256(Buffer.concat(parts));
+    },
+    async [Symbol.asyncDispose]() {
+      await lambda[Symbol.asyncDispose]();
+      await origin[Symbol.asyncDispose]();
+      await s3[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const together = ({ read }: Cold, readers: number) =>
+  Promise.all(Array.from({ length: readers }, (_, n) => read(n)));
+
+/** The leases that S3 still has: those put and not removed since. */
+function leasesLeft({ s3 }: Cold): string[] {
+  const left = new Set<string>();
+  for (const { method, url, status } of s3.hits) {
+    const path = url.split('?', 1)[0] ?? '';
+    if (!path.includes('/lease/')) continue;
+    if (method === 'PUT' && status === 200) left.add(path);
+    if (method === 'DELETE') left.delete(path);
+  }
+  return [...left];
+}
+
+real('instances that start together for one blob fetch each chunk from the origin once', async () => {
+  await using world = await cold('once');
+  const { origin, lambda, digest, size } = world;
+  for (const answer of await together(world, INSTANCES)) assert.is(answer, digest, lambda.output());
+  assert.ok(lambda.coldStarts >= INSTANCES, `${lambda.coldStarts} instances`);
+  assert.is(origin.hits.length, CHUNKS);
+  assert.is(origin.bytesSent, size);
+  assert.equal(leasesLeft(world), []);
+});
+
+real(
+  'holders that are killed at random points lose nothing, and what they were at is fetched by others',
+  async () => {
+    await using world = await cold('crashes');
+    const { origin, lambda, digest, read } = world;
+    const random = seeded('crashes');
+    const deaths = Array.from({ length: 3 }, (_, n) => Math.floor(((n + random()) * CHUNKS) / 3));
+    let died = 0;
+    const killing = setInterval(() => {
+      if (origin.hits.length < (deaths[died] ?? Infinity)) return;
+      const busy = lambda.instances.filter(({ isBusy }) => isBusy);
+      if (busy.length === 0) return;
+      died += 1;
+      busy[Math.floor(random() * busy.length)]?.kill();
+    }, 1);
+    try {
+      const answers = await together(world, INSTANCES);
+      assert.is(died, deaths.length);
+      assert.is(
+        answers.filter((answer) => answer === 502).length,
+        deaths.length,
+        'its own call dies with an instance',
+      );
+      for (const answer of answers) if (answer !== 502) assert.is(answer, digest, lambda.output());
+    } finally {
+      clearInterval(killing);
+    }
+    // An instance fetches a chunk and looks ahead by four: so much at most of what it had asked for is lost with it.
+    assert.ok(origin.hits.length <= CHUNKS + deaths.length * 5, `${origin.hits.length} requests`);
+    origin.forget();
+    assert.is(await read(), digest);
+    assert.is(origin.hits.length, 0, 'all is kept by now');
+  },
+);
+
+real('without conditional writes the bytes are right all the same, and it is said', async () => {
+  for (const conditions of ['ignored', 'refused'] as const) {
+    await using world = await cold(`conditions ${conditions}`);
+    world.s3.conditions = conditions;
+    for (const answer of await together(world, 3)) assert.is(answer, world.digest, world.lambda.output());
+    const said = world.lambda.output().match(/"leases_unavailable"/g) ?? [];
+    assert.is(said.length, world.lambda.coldStarts, 'once an instance');
+    assert.equal(leasesLeft(world), []);
+  }
+});
+
+test.run();
