@@ -317,7 +317,7 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
     type: 'array',
     items: { type: 'string', format: 'origin' },
     description:
-      'Origins that may be read: scheme://host[:port], a host, *.suffix, preset:registries for the public registries, or * for any. An address that is not public is open only to an entry without a wildcard that matches scheme, host and port as far as it names them.',
+      'Origins that may be read: scheme://host[:port], a host, *.suffix, preset:NAME, or * for any. Presets are registries, for the public ones, huggingface, pypi, npm, deb and git-lfs. An address that is not public is open only to an entry without a wildcard that matches scheme, host and port as far as it names them.',
     default: ['preset:registries'],
   },
   OriginFallback: flag('Whether an agent reads the origin itself when no root can serve.', true),

@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { parseAddress } from '../../../functions/protocol/address.ts';
 import { loadSettings } from '../../../functions/service/config/load.ts';
 import type { Rule } from '../../../functions/service/config/settings.ts';
+import { OriginAccess } from '../../../functions/service/origin-access.ts';
 import { RULE_PRESETS } from '../../../functions/service/rule-presets.ts';
 import { Rules } from '../../../functions/service/rules.ts';
 import { throws } from '../../support/rejects.ts';
@@ -215,6 +216,15 @@ test('passes HEAD on to Hugging Face, whose clients read the redirect', () => {
 test('shows each preset by URLs from the wild', () => {
   assert.equal(Object.keys(WILD), [...RULE_PRESETS.keys()]);
 });
+
+for (const [name, { rules }] of RULE_PRESETS) {
+  test(`${name}: the preset of origins that goes with it lists every host that its rules name`, () => {
+    const preset = name === 'oci' ? 'registries' : name;
+    const hosts = rules.flatMap(({ Hosts = [] }) => Hosts);
+    const access = new OriginAccess(hosts.length === 0 ? [] : [`preset:${preset}`]);
+    for (const host of hosts) access.checkListed(new URL(`https://${host.replace('*', 'any')}/`));
+  });
+}
 
 test('takes DadiP2P’s own blobs by default, and registries’', () => {
   const { ProxyConfig } = loadSettings({
