@@ -9,6 +9,8 @@ export interface Ask {
   readonly headers: HeaderLines;
   /** Offset of the first byte needed, so that the request that learns the facts brings it along; `undefined` for facts alone. */
   readonly first: number | undefined;
+  /** False when only heads are wanted, so that a refusal needs no body either. */
+  readonly wantsBody: boolean;
   /** What the asker proves its right to read by; `headers` has the part of it that is a header. */
   readonly credential: Credential;
   /** True when the asker doubts what is cached (`Cache-Control: no-cache`): facts are confirmed, digests checked again. */

@@ -64,7 +64,8 @@ export class Probe {
     const needed = stale === undefined && ask.first !== undefined ? ask.first : undefined;
     const question = this.#question(source, needed, stale);
     const { reply, answer } = await this.#open(ask, source, question).catch((error: unknown) => {
-      if (question.method === 'GET' || !hasCode(error, 'UPSTREAM_REFUSED')) throw error;
+      const isWhole = question.method === 'GET' || !ask.wantsBody;
+      if (isWhole || !hasCode(error, 'UPSTREAM_REFUSED')) throw error;
       // A refusal of HEAD has no body, and what the client gets is all of the origin's answer.
       return this.#open(ask, source, {
         method: 'GET',

@@ -137,6 +137,7 @@ export class BlobServer {
         ...(headers.authorization === undefined ? {} : { authorization: headers.authorization }),
       },
       first: method === 'HEAD' && !address.isManifest ? undefined : firstByte(specs),
+      wantsBody: method !== 'HEAD',
       credential: credentialOf(address, headers.authorization),
       // A whole blob is checked again only for a node of ours, which has seen it fail.
       doubtful:

@@ -117,7 +117,7 @@ export function openReader({
       const address = parseAddress(url);
       const authorization = headerValue(part.headers ?? {}, 'authorization');
       const credential = credentialOf(address, authorization);
-      return { address, headers: {}, first: 0, credential, doubtful: false, ...part };
+      return { address, headers: {}, first: 0, wantsBody: true, credential, doubtful: false, ...part };
     },
     async open(url, part) {
       const blob = await reader.open(test.ask(url, part));
