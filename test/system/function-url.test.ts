@@ -12,6 +12,7 @@ import { through } from '../support/pair.ts';
 import { need } from '../support/programs.ts';
 import type { S3Server } from '../support/s3-server.ts';
 import { shared } from '../support/shared.ts';
+import { startStrictS3 } from '../support/strict-s3.ts';
 import { functionEnv, pullTwice, s3Env, startAgentOf } from '../support/through-function.ts';
 
 const NAME = 'system/function-url';
@@ -24,6 +25,7 @@ const MiB = 2 ** 20;
 const MAX_PAYLOAD_BYTES = 6_291_556;
 
 const minio = shared(test, startMinio);
+const strictS3 = async () => startStrictS3(await minio());
 
 function deploy(origin: Origin, s3: S3Server, door: Door = 'function-url'): Promise<FunctionUrl> {
   assert.ok(existsSync(BUNDLE), 'npm run build makes the bundle');
@@ -43,7 +45,7 @@ function allFit({ calls, output }: FunctionUrl): void {
 real(
   'an agent pulls through a Function URL and an HTTP API, cold and warm, and no payload is over 6 MB',
   async () => {
-    const s3 = await minio();
+    await using s3 = await strictS3();
     await using origin = await startOrigin();
     for (const door of ['function-url', 'http-api'] as const) {
       await using lambda = await deploy(origin, s3, door);
@@ -54,7 +56,7 @@ real(
 );
 
 real('what is kept is served by instances that start later, without the origin', async () => {
-  const s3 = await minio();
+  await using s3 = await strictS3();
   await using origin = await startOrigin();
   const bytes = blobOf(2 * 4 * MiB + 99, 'kept for others');
   const url = origin.put(`/v2/fn/blobs/sha256:${sha256(bytes)}`, bytes);
@@ -73,7 +75,7 @@ real('what is kept is served by instances that start later, without the origin',
 });
 
 real('an agent learns by HEAD what a blob is, and passes on what the origin demands', async () => {
-  const s3 = await minio();
+  await using s3 = await strictS3();
   await using origin = await startOrigin();
   const bytes = blobOf(1 * MiB, 'asked for by HEAD');
   const url = origin.put(`/v2/fn/blobs/sha256:${sha256(bytes)}`, bytes);
