@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { argv } from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { stringify } from 'yaml';
-import { SETTINGS_SCHEMA, type SettingSchema } from '../functions/service/config/schema.ts';
+import { SETTINGS_SCHEMA } from '../functions/service/config/schema.ts';
+import type { SettingSchema } from '../functions/service/config/setting-schema.ts';
 import { RULE_PRESETS } from '../functions/service/rule-presets.ts';
 
 const HEAD = `# Every setting of dadip2p with its default; a file needs only those that differ.

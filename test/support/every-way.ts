@@ -32,6 +32,9 @@ export interface EveryWay extends AsyncDisposable {
   readonly mirror: Way;
 }
 
+// Large files should not be many requests.
+const CHUNK = '1MiB';
+
 /** One origin, a root, an agent that serves it in every way there is, and one that redirects. */
 export async function startEveryWay(over: Configured<Settings> = {}): Promise<EveryWay> {
   const held: AsyncDisposable[] = [];
@@ -54,14 +57,15 @@ export async function startEveryWay(over: Configured<Settings> = {}): Promise<Ev
     CertConfig: { CertPath: ca, KeyPath: join(dir.path, 'ca.key'), GenerateCert: true },
   };
   const settings = { ExtraCA: authority.certFile, ...over };
-  const root = hold(await startRoot({ origins, root: settings }));
+  const root = hold(await startRoot({ origins, chunkSize: CHUNK, root: settings }));
   const Mirror = { Default: origin.url };
   const [agent, redirecting] = (
     await Promise.all([
-      startAgent({ origins, agent: { ...settings, Mirror, ProxyConfig } }, [root.url]),
+      startAgent({ origins, chunkSize: CHUNK, agent: { ...settings, Mirror, ProxyConfig } }, [root.url]),
       startAgent(
         {
           origins,
+          chunkSize: CHUNK,
           agent: { ...settings, ProxyConfig: { ...ProxyConfig, ProxyHTTPS: false, Proxy: 'redirect' } },
         },
         [root.url],

@@ -4,7 +4,8 @@ import type { Fault, SettingPath } from './fault.ts';
 import { FORMAT_CHECKS } from './formats.ts';
 import { nearest } from './nearest.ts';
 import { unknownKey } from './override.ts';
-import { SETTINGS_SCHEMA, type SettingSchema } from './schema.ts';
+import { SETTINGS_SCHEMA } from './schema.ts';
+import type { SettingSchema } from './setting-schema.ts';
 import { formatSize, parseSize } from './size.ts';
 
 type Limits = Extract<SettingSchema, { type: 'size' | 'duration' }>;

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net';
 import { RE2JS } from 're2js';
 import { ORIGIN_PRESETS } from '../origin-presets.ts';
 import { nearest } from './nearest.ts';
-import type { TextFormat } from './schema.ts';
+import type { TextFormat } from './setting-schema.ts';
 
 const HOST_NAME =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/i;

@@ -1,7 +1,8 @@
 import { parse } from 'yaml';
 import { type Fault, formatPath, type SettingPath } from './fault.ts';
 import { nearest } from './nearest.ts';
-import { SETTINGS_SCHEMA, type SettingSchema } from './schema.ts';
+import { SETTINGS_SCHEMA } from './schema.ts';
+import type { SettingSchema } from './setting-schema.ts';
 import { withoutEmpty } from './text.ts';
 
 /** A setting that takes precedence over the file. */
