@@ -14,6 +14,10 @@ interface RealProgram {
 export const PROGRAMS = {
   'docker-registry': { debian: 'docker-registry', purpose: 'the registry that images are pulled from' },
   skopeo: { debian: 'skopeo', purpose: 'pulls images as a container engine does' },
+  podman: {
+    debian: 'podman',
+    purpose: 'pulls images as hosts without a Docker do; unpacking them takes root',
+  },
   curl: { debian: 'curl', purpose: 'the client of every first try' },
   wget: { debian: 'wget', purpose: 'a client that goes on by itself where it was cut off' },
   aria2c: { debian: 'aria2', purpose: 'a client that asks for many ranges at once' },
@@ -54,7 +58,7 @@ export function findMinio(): string | undefined {
 }
 
 // They mount, as everything does that unpacks images.
-const ROOTS_ALONE: readonly Program[] = ['dockerd', 'containerd'];
+const ROOTS_ALONE: readonly Program[] = ['dockerd', 'containerd', 'podman'];
 
 /** True when the program is there and may run, or something that stands in for it. */
 export function have(program: Program): boolean {

@@ -1,17 +1,14 @@
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createAuthority } from '../support/authority.ts';
 import { type Dockerd, startDockerd } from '../support/dockerd.ts';
-import { type Front, startFront } from '../support/front.ts';
-import { type Image, pushImage } from '../support/image.ts';
+import type { Image } from '../support/image.ts';
 import type { NodeProcess } from '../support/node-process.ts';
 import { metric, startAgent, startRoot } from '../support/pair.ts';
 import { need } from '../support/programs.ts';
-import { type RegistryOptions, startRegistry } from '../support/registry.ts';
 import { shared } from '../support/shared.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { startTokenIssuer } from '../support/token-issuer.ts';
+import { startTlsRegistries, TLS_REGISTRY_HOSTS, type TlsRegistry } from '../support/tls-registries.ts';
 
 const NAME = 'system/docker-https';
 const test = suite(NAME);
@@ -21,19 +18,15 @@ const REPOSITORY = 'team/app';
 const LAYERS = [5 * MiB + 1, 3 * MiB, 1000];
 const [USER, PASSWORD] = ['alice', 's3cret'] as const;
 
-/** A registry that speaks TLS under a name of its own. */
-interface TlsRegistry {
-  /** `name:port` */
-  readonly host: string;
-  readonly front: Front;
+/** A registry with the image that is pulled from it. */
+interface Stocked extends TlsRegistry {
   readonly image: Image;
-  readonly reference: string;
 }
 
 interface Host extends AsyncDisposable {
-  readonly open: TlsRegistry;
-  readonly basic: TlsRegistry;
-  readonly token: TlsRegistry;
+  readonly open: Stocked;
+  readonly basic: Stocked;
+  readonly token: Stocked;
   readonly agent: NodeProcess;
   readonly dockerd: Dockerd;
 }
@@ -46,37 +39,16 @@ const host = shared<Host>(test, async () => {
     disposables.unshift(value);
     return value;
   };
-  const authority = await held(createAuthority());
-  const issuer = await held(
-    startTokenIssuer(authority, {
-      users: { [USER]: { password: PASSWORD, rights: { [REPOSITORY]: ['pull', 'push'] } } },
-    }),
-  );
-  const startTls = async (
-    name: string,
-    options: RegistryOptions,
-    authorization?: string,
-  ): Promise<TlsRegistry> => {
-    const registry = await held(startRegistry(options));
-    const front = await held(startFront(registry.url, { tls: await authority.leaf(`DNS:${name}`) }));
-    const image = await pushImage(registry.url, REPOSITORY, 'v1', {
-      layerBytes: LAYERS,
-      seed: name,
-      headers: authorization === undefined ? {} : { authorization },
-    });
-    return {
-      host: `${name}:${front.port}`,
-      front,
-      image,
-      reference: `${name}:${front.port}/${REPOSITORY}:v1`,
-    };
-  };
-  const password = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString('base64')}`;
-  const token = `Bearer ${issuer.tokenFor(USER, `repository:${REPOSITORY}:pull,push`)}`;
+  const user = { user: USER, password: PASSWORD, repositories: [REPOSITORY] };
+  const { authority, ...beyond } = await held(startTlsRegistries(user));
+  const stock = async (registry: TlsRegistry): Promise<Stocked> => ({
+    ...registry,
+    image: await registry.push(REPOSITORY, { layerBytes: LAYERS, seed: registry.host }),
+  });
   const registries = {
-    open: await startTls('open.test', {}),
-    basic: await startTls('basic.test', { users: { [USER]: PASSWORD } }, password),
-    token: await startTls('token.test', { tokens: issuer }, token),
+    open: await stock(beyond.open),
+    basic: await stock(beyond.basic),
+    token: await stock(beyond.token),
   };
 
   const dir = await held(tempDir());
@@ -84,7 +56,7 @@ const host = shared<Host>(test, async () => {
   const CertConfig = { CertPath, KeyPath: join(dir.path, 'ca.key'), GenerateCert: true };
   const options = {
     origins: Object.values(registries).map(({ host }) => `https://${host}`),
-    hosts: { 'open.test': '127.0.0.1', 'basic.test': '127.0.0.1', 'token.test': '127.0.0.1' },
+    hosts: TLS_REGISTRY_HOSTS,
     chunkSize: '1MiB',
     root: { ExtraCA: authority.certFile },
     agent: { ExtraCA: authority.certFile, ProxyConfig: { CertConfig } },
@@ -109,7 +81,8 @@ const host = shared<Host>(test, async () => {
  * the manifest: so the blobs are the first that the agent is asked for with it, and it has to ask whether they may be
  * read, which takes HEADs.
  */
-async function pullTwice({ front, image, reference }: TlsRegistry, mayCheck = false): Promise<void> {
+async function pullTwice({ front, image }: Stocked, mayCheck = false): Promise<void> {
+  const { reference } = image;
   const { agent, dockerd } = await host();
   assert.is(await dockerd.pull(reference), image.config.digest);
   const size = [image.config, ...image.layers].reduce((sum, { size }) => sum + size, 0);
@@ -156,14 +129,23 @@ for (const way of ['basic', 'token'] as const) {
       const it = await host();
       const { dockerd } = it;
       const registry = it[way];
-      assert.match(await refused(dockerd.pull(registry.reference)), /denied|unauthorized|no basic auth/);
+      assert.match(
+        await refused(dockerd.pull(registry.image.reference)),
+        /denied|unauthorized|no basic auth/,
+      );
       assert.match(await refused(dockerd.login(registry.host, USER, 'wrong')), /401|unauthorized|incorrect/i);
       await dockerd.login(registry.host, USER, PASSWORD);
       await pullTwice(registry, way === 'token');
       await dockerd.logout(registry.host);
-      assert.match(await refused(dockerd.pull(registry.reference)), /denied|unauthorized|no basic auth/);
+      assert.match(
+        await refused(dockerd.pull(registry.image.reference)),
+        /denied|unauthorized|no basic auth/,
+      );
       registry.front.faults = [];
-      assert.match(await refused(dockerd.pull(registry.reference)), /denied|unauthorized|no basic auth/);
+      assert.match(
+        await refused(dockerd.pull(registry.image.reference)),
+        /denied|unauthorized|no basic auth/,
+      );
     },
   );
 }

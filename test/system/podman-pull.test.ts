@@ -1,0 +1,175 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { SETUP } from '../../sidecar/cli/setup.ts';
+import { runCommand } from '../support/command.ts';
+import { type ContainersHost, openContainersHost } from '../support/containers-host.ts';
+import type { NodeProcess } from '../support/node-process.ts';
+import { metric, servedBytes, startAgent, startRoot } from '../support/pair.ts';
+import { need } from '../support/programs.ts';
+import { shared } from '../support/shared.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { startTlsRegistries, TLS_REGISTRY_HOSTS, type TlsRegistry } from '../support/tls-registries.ts';
+
+const NAME = 'system/podman-pull';
+const test = suite(NAME);
+
+const MiB = 2 ** 20;
+const LAYERS = [3 * MiB + 1, MiB, 1000];
+const [USER, PASSWORD] = ['alice', 's3cret'] as const;
+const CLIENTS = ['podman', 'skopeo'] as const;
+const KINDS = ['open', 'basic', 'token'] as const;
+
+type Kind = (typeof KINDS)[number];
+type Way = 'mirror' | 'https';
+
+/** A host whose programs pull through its agent, as `dadip2p setup podman` has it, and a registry beyond. */
+interface Site {
+  readonly registry: TlsRegistry;
+  readonly agent: NodeProcess;
+  readonly host: ContainersHost;
+}
+
+type Sites = Readonly<Record<Kind, Site>> & AsyncDisposable;
+
+// Each has an image of its own, so that its first pull is the first of all.
+const repositoryOf = (way: Way, client: string) => `${way}/${client}`;
+
+const sites = shared<Sites>(test, async () => {
+  const disposables: AsyncDisposable[] = [];
+  const held = <T extends AsyncDisposable>(value: T): T => {
+    disposables.unshift(value);
+    return value;
+  };
+  const repositories = (['mirror', 'https'] as const).flatMap((way) =>
+    CLIENTS.map((client) => repositoryOf(way, client)),
+  );
+  const { authority, ...registries } = held(
+    await startTlsRegistries({ user: USER, password: PASSWORD, repositories }),
+  );
+  const options = {
+    origins: KINDS.map((kind) => `https://${registries[kind].host}`),
+    hosts: TLS_REGISTRY_HOSTS,
+    chunkSize: '1MiB',
+    root: { ExtraCA: authority.certFile },
+  };
+  const root = held(await startRoot(options));
+  const start = async (kind: Kind): Promise<Site> => {
+    const registry = registries[kind];
+    const dir = held(await tempDir());
+    const at = (name: string) => join(dir.path, name);
+    const CertConfig = { CertPath: at('ca.crt'), KeyPath: at('ca.key'), GenerateCert: true };
+    const Default = `https://${registry.host}`;
+    const Mirror = { Default, Registries: { 'docker.io': Default } };
+    const settings = { ExtraCA: authority.certFile, ProxyConfig: { CertConfig }, Mirror };
+    const agent = held(await startAgent({ ...options, agent: settings }, [root.url]));
+    const { proxyPort: Port } = agent;
+    // The certificate to trust comes from certs.d; what is for podman's environment, skopeo does not read.
+    const host = held(await openContainersHost({ HTTPS_PROXY: `http://127.0.0.1:${Port}` }));
+    const found = { ...agent.settings, ProxyConfig: { ...agent.settings.ProxyConfig, Port } };
+    await writeFile(at('agent.yaml'), JSON.stringify(found));
+    const setup = ['podman', '-c', at('agent.yaml'), '--root', host.root, '--yes'];
+    assert.match((await runCommand(SETUP, setup)).out, 'podman is set up.');
+    return { registry, agent, host };
+  };
+  const [open, basic, token] = await Promise.all([start('open'), start('basic'), start('token')]);
+  return {
+    open,
+    basic,
+    token,
+    async [Symbol.asyncDispose]() {
+      for (const value of disposables) await value[Symbol.asyncDispose]();
+    },
+  };
+});
+
+/**
+ * Pulls by each client, and once more when the registry has no blobs to give; with a token, which is another one for
+ * each pull, the agent has to ask whether they may be read, which takes HEADs.
+ */
+async function pullTwice({ registry, agent, host }: Site, way: Way, mayCheck = false): Promise<void> {
+  const { front } = registry;
+  for (const client of CLIENTS) {
+    const repository = repositoryOf(way, client);
+    const image = await registry.push(repository, {
+      layerBytes: LAYERS,
+      seed: `${registry.host} ${repository}`,
+    });
+    const reference = way === 'https' ? image.reference : `docker.io/${repository}:v1`;
+    const size = [image.config, ...image.layers].reduce((sum, { size }) => sum + size, 0);
+    front.faults = [];
+    front.forget();
+    assert.is(await host[client].pull(reference), image.config.digest, client);
+    const sent = front.blobHits().filter(({ method, status }) => method === 'GET' && status < 300);
+    assert.is(
+      sent.reduce((sum, { bytes }) => sum + bytes, 0),
+      size,
+      `the registry sent each byte of each blob once to ${client}`,
+    );
+    await host[client].remove(reference);
+    front.forget();
+    const served = await metric(agent, 'p2p_served_bytes_total');
+    front.faults = [{ on: mayCheck ? /^GET .*\/blobs\// : /\/blobs\//, status: 503 }];
+    assert.is(await host[client].pull(reference), image.config.digest, `${client} again`);
+    await host[client].remove(reference);
+    const asked = front.blobHits().filter(({ method }) => !mayCheck || method !== 'HEAD');
+    assert.equal(asked, [], `${client} again`);
+    assert.ok(front.hits.length > 0, 'the tag was looked up at the registry');
+    await servedBytes(agent, served + size);
+  }
+  assert.is(await metric(agent, 'p2p_replies_total', 'status="5'), 0, 'nothing failed');
+}
+
+const refused = async (action: Promise<unknown>): Promise<string> =>
+  action.then(
+    () => 'done',
+    (error: Error) => error.message,
+  );
+
+const real = need(test, NAME, 'docker-registry', 'podman', 'skopeo', 'htpasswd', 'openssl');
+
+real(
+  'podman and skopeo pull by the mirror that setup wrote, again without a blob from the registry',
+  async () => {
+    const { open } = await sites();
+    await pullTwice(open, 'mirror');
+  },
+);
+
+real('podman and skopeo pull through HTTPS_PROXY with the authority that setup wrote, likewise', async () => {
+  const { open } = await sites();
+  await pullTwice(open, 'https');
+});
+
+for (const kind of ['basic', 'token'] as const) {
+  real(
+    `podman and skopeo pull by the mirror with ${kind} authentication, logged in to the mirror`,
+    async () => {
+      const site = (await sites())[kind];
+      const { agent, host } = site;
+      const mirror = `127.0.0.1:${agent.proxyPort}`;
+      const wrong = host.login(mirror, USER, 'wrong', '--tls-verify=false');
+      assert.match(await refused(wrong), /invalid username|unauthorized/i);
+      await host.login(mirror, USER, PASSWORD, '--tls-verify=false');
+      await pullTwice(site, 'mirror', kind === 'token');
+    },
+  );
+
+  real(
+    `podman and skopeo pull through HTTPS_PROXY with ${kind} authentication, logged in, and only then`,
+    async () => {
+      const site = (await sites())[kind];
+      const { registry, host } = site;
+      const { reference } = await registry.push(repositoryOf('https', 'podman'), { layerBytes: LAYERS });
+      assert.match(await refused(host.podman.pull(reference)), /unauthorized|denied|authentication/);
+      assert.match(await refused(host.login(registry.host, USER, 'wrong')), /invalid username|unauthorized/i);
+      await host.login(registry.host, USER, PASSWORD);
+      await pullTwice(site, 'https', kind === 'token');
+      await host.logout(registry.host);
+      assert.match(await refused(host.podman.pull(reference)), /unauthorized|denied|authentication/);
+    },
+  );
+}
+
+test.run();
