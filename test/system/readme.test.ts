@@ -45,6 +45,9 @@ const SHOWN: Readonly<Record<string, string>> = {
   [RUN]: 'here',
   [FUNCTION]: 'here',
   'npm run bench': 'by hand: it measures, and needs a quiet machine',
+  'dadip2p setup containerd -c /etc/dadip2p/dadip2p.yaml': 'setup-pull, on hosts of its own',
+  'dadip2p doctor containerd -c /etc/dadip2p/dadip2p.yaml --image docker.io/library/alpine': 'setup-pull',
+  'dadip2p uninstall containerd': 'sidecar/setup, on hosts of its own',
 };
 
 test('holds no command that nothing shows to work', () => {

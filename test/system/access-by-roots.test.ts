@@ -1,14 +1,14 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { HttpClient } from '../../../functions/service/http-client.ts';
-import { RootsUpstream } from '../../../sidecar/upstream/roots.ts';
-import { type P2PServer, startP2P } from '../../support/app.ts';
-import { blobOf, sha256 } from '../../support/blob-of.ts';
-import { get } from '../../support/client.ts';
-import { startPrivateOrigin } from '../../support/private-origin.ts';
-import { CHUNK } from '../../support/reader.ts';
+import { HttpClient } from '../../functions/service/http-client.ts';
+import { RootsUpstream } from '../../sidecar/upstream/roots.ts';
+import { type P2PServer, startP2P } from '../support/app.ts';
+import { blobOf, sha256 } from '../support/blob-of.ts';
+import { get } from '../support/client.ts';
+import { startPrivateOrigin } from '../support/private-origin.ts';
+import { CHUNK } from '../support/reader.ts';
 
-const test = suite('sidecar/upstream/access');
+const test = suite('system/access-by-roots');
 
 const BYTES = blobOf(2 * CHUNK + 1, 'private');
 const PATH = `/v2/app/blobs/sha256:${sha256(BYTES)}`;
