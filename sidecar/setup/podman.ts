@@ -26,12 +26,13 @@ export function planPodman(wiring: Wiring, files: FileView): RuntimePlan {
   const mirrored = [mirrorEdit(defaultRegistry, agent, files)];
   if (interception === undefined) return { edits: mirrored, usesProxy: false, notes: [] };
   const trust = trustEdits(interception, { runtime: 'podman', folder: CERTIFICATES }, files);
+  const environment = [`HTTPS_PROXY=${agent}`, `NO_PROXY=${notByProxy(defaultRegistry).join(',')}`];
   const other = engineEnvironment(files);
   if (other === undefined) {
-    const edits = [...mirrored, engineEdit(agent), ...trust.edits];
+    const edits = [...mirrored, engineEdit(environment), ...trust.edits];
     return { edits, usesProxy: true, notes: trust.notes };
   }
-  const note = `${other} sets [engine] env, which is not added to from elsewhere: add HTTPS_PROXY=${agent} there`;
+  const note = `${other} sets [engine] env, which is not added to from elsewhere: add ${environment.join(' and ')} there`;
   return { edits: [...mirrored, ...trust.edits], usesProxy: false, notes: [...trust.notes, note] };
 }
 
@@ -116,14 +117,18 @@ function engineEnvironment(files: FileView): string | undefined {
   });
 }
 
-const engineEdit = (agent: string): Edit => ({
+// The registry that has the mirror is asked itself when the agent is away; by a proxy that is the agent it could not be.
+function notByProxy({ name }: MirroredRegistry): string[] {
+  const { hostname } = new URL(`https://${name}`);
+  // Where Docker Hub keeps its layers.
+  return ['localhost', '127.0.0.0/8', hostname, ...(hostname === 'docker.io' ? ['docker.com'] : [])];
+}
+
+const engineEdit = (environment: readonly string[]): Edit => ({
   path: OWN_ENGINE,
   purpose: 'proxy',
   apply: () =>
-    [
-      OURS,
-      '[engine]',
-      `env = [${JSON.stringify(`HTTPS_PROXY=${agent}`)}, "NO_PROXY=localhost,127.0.0.0/8"]`,
-      '',
-    ].join('\n'),
+    [OURS, '[engine]', `env = [${environment.map((entry) => JSON.stringify(entry)).join(', ')}]`, ''].join(
+      '\n',
+    ),
 });

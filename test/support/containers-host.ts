@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { type Hosts, withHosts } from './own-hosts.ts';
 import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
@@ -31,13 +32,19 @@ export interface ContainersHost extends AsyncDisposable {
   logout(registry: string): Promise<void>;
 }
 
-/**
- * Opens a host that has what the packages bring, and no more. skopeo gets this added to its environment; podman has
- * a place in its configuration for that.
- */
-export async function openContainersHost(
-  skopeoEnv: Readonly<Record<string, string>> = {},
-): Promise<ContainersHost> {
+/** What such a host is given. */
+export interface ContainersHostOptions {
+  /** Added to skopeo's environment; podman has a place in its configuration for that. */
+  readonly skopeoEnv?: Readonly<Record<string, string>>;
+  /** Names that it knows beside those of DNS. */
+  readonly hosts?: Hosts;
+}
+
+/** Opens a host that has what the packages bring, and no more. */
+export async function openContainersHost({
+  skopeoEnv = {},
+  hosts = {},
+}: ContainersHostOptions = {}): Promise<ContainersHost> {
   const dir = await tempDir();
   const at = (...names: string[]) => join(dir.path, ...names);
   const etc = at('host/etc/containers');
@@ -52,9 +59,12 @@ export async function openContainersHost(
     REGISTRY_AUTH_FILE: at('auth.json'),
   };
   const runHere = async (args: readonly string[], added: Readonly<Record<string, string>> = {}) => {
-    const own = ['--mount', 'sh', '-c', MOUNTS, 'sh', etc, dir.path, ...args];
+    const [command, own] = await withHosts(dir.path, hosts, [
+      'sh',
+      ['-c', MOUNTS, 'sh', etc, dir.path, ...args],
+    ]);
     const options = { env: { ...env, ...added }, timeout: PULL_MS, killSignal: 'SIGKILL' as const };
-    return (await run('unshare', own, options)).stdout.trim();
+    return (await run(command, own, options)).stdout.trim();
   };
   // vfs needs nothing of the kernel or of the file system below.
   const storage = ['--storage-driver', 'vfs', '--root', at('storage'), '--runroot', at('run')];

@@ -8,6 +8,8 @@ import { startTokenIssuer } from './token-issuer.ts';
 export interface TlsRegistry {
   /** `name:port` */
   readonly host: string;
+  /** The certificate of the authority that vouches for it. */
+  readonly certFile: string;
   /** What speaks TLS for it. */
   readonly front: Front;
   /** Puts an image into it, past its front; the image's reference is by its name. */
@@ -62,6 +64,7 @@ export async function startTlsRegistries({
     const host = `${name}:${front.port}`;
     return {
       host,
+      certFile: authority.certFile,
       front,
       async push(repository, options) {
         const headers = authorization === undefined ? {} : { authorization: authorization(repository) };

@@ -1,11 +1,14 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Settings } from '../../functions/service/config/settings.ts';
 import { SETUP } from '../../sidecar/cli/setup.ts';
 import { runCommand } from '../support/command.ts';
 import { type ContainersHost, openContainersHost } from '../support/containers-host.ts';
-import type { NodeProcess } from '../support/node-process.ts';
+import { freePort } from '../support/daemon.ts';
+import { plant } from '../support/host-tree.ts';
+import type { Configured, NodeProcess } from '../support/node-process.ts';
 import { metric, servedBytes, startAgent, startRoot } from '../support/pair.ts';
 import { need } from '../support/programs.ts';
 import { shared } from '../support/shared.ts';
@@ -35,6 +38,19 @@ type Sites = Readonly<Record<Kind, Site>> & AsyncDisposable;
 
 // Each has an image of its own, so that its first pull is the first of all.
 const repositoryOf = (way: Way, client: string) => `${way}/${client}`;
+
+const withPort = (settings: Configured<Settings>, Port: number): Configured<Settings> => ({
+  ...settings,
+  ProxyConfig: { ...settings.ProxyConfig, Port },
+});
+
+/** `dadip2p setup podman` on a host, for an agent with these settings. */
+async function setUpPodman({ root }: ContainersHost, settings: Configured<Settings>): Promise<void> {
+  const file = join(root, 'agent.yaml');
+  await writeFile(file, JSON.stringify(settings));
+  const { out } = await runCommand(SETUP, ['podman', '-c', file, '--root', root, '--yes']);
+  assert.match(out, 'podman is set up.');
+}
 
 const sites = shared<Sites>(test, async () => {
   const disposables: AsyncDisposable[] = [];
@@ -66,11 +82,8 @@ const sites = shared<Sites>(test, async () => {
     const agent = held(await startAgent({ ...options, agent: settings }, [root.url]));
     const { proxyPort: Port } = agent;
     // The certificate to trust comes from certs.d; what is for podman's environment, skopeo does not read.
-    const host = held(await openContainersHost({ HTTPS_PROXY: `http://127.0.0.1:${Port}` }));
-    const found = { ...agent.settings, ProxyConfig: { ...agent.settings.ProxyConfig, Port } };
-    await writeFile(at('agent.yaml'), JSON.stringify(found));
-    const setup = ['podman', '-c', at('agent.yaml'), '--root', host.root, '--yes'];
-    assert.match((await runCommand(SETUP, setup)).out, 'podman is set up.');
+    const host = held(await openContainersHost({ skopeoEnv: { HTTPS_PROXY: `http://127.0.0.1:${Port}` } }));
+    await setUpPodman(host, withPort(agent.settings, Port));
     return { registry, agent, host };
   };
   const [open, basic, token] = await Promise.all([start('open'), start('basic'), start('token')]);
@@ -140,6 +153,18 @@ real(
 real('podman and skopeo pull through HTTPS_PROXY with the authority that setup wrote, likewise', async () => {
   const { open } = await sites();
   await pullTwice(open, 'https');
+});
+
+real('podman pulls from the default registry itself while there is no agent', async () => {
+  const { registry, agent } = (await sites()).open;
+  const { front, certFile } = registry;
+  await using host = await openContainersHost({ hosts: TLS_REGISTRY_HOSTS });
+  plant(host.root, { [`/etc/containers/certs.d/${registry.host}/own.crt`]: await readFile(certFile) });
+  const Mirror = { Default: `https://${registry.host}` };
+  await setUpPodman(host, withPort({ ...agent.settings, Mirror }, await freePort()));
+  const { reference, config } = await registry.push('https/alone', { layerBytes: [1000], seed: 'alone' });
+  front.faults = [];
+  assert.is(await host.podman.pull(reference), config.digest);
 });
 
 for (const kind of ['basic', 'token'] as const) {
