@@ -28,6 +28,8 @@ export class Guard {
   readonly #signal: AbortSignal;
   /** Checks under way, by what is asked for and the credential: those who ask the same wait for one. */
   readonly #checking = new Map<string, Promise<Permission>>();
+  /** Checks under way, by the right they would show and the credential: an image's layers need one, not one each. */
+  readonly #proofs = new Map<string, Promise<Grant | undefined>>();
   /** Origins that could not be asked a moment ago. */
   readonly #away = new LRUCache<string, { readonly error: unknown; readonly untilMs: number }>({ max: 1000 });
 
@@ -49,11 +51,19 @@ export class Guard {
     const known = isMember || !access.isChecking ? access.granted(request) : undefined;
     if (known !== undefined) return known;
     await access.recall(request);
+    const name = `${request.right}\n${request.credential}`;
+    const underWay = access.granted(request) === undefined ? this.#proofs.get(name) : undefined;
+    // What comes of it is for whoever asked; what it shows is for all.
+    if (underWay !== undefined) await underWay.catch(() => {});
     const granted = isMember ? access.granted(request) : undefined;
     if (granted !== undefined) return granted;
     const refusal = access.refusal(request);
     if (refusal !== undefined) throw refusal;
-    return this.#check(ask, request, { facts, isMember });
+    const proof = this.#check(ask, request, { facts, isMember }).finally(() => {
+      if (this.#proofs.get(name) === proof) this.#proofs.delete(name);
+    });
+    this.#proofs.set(name, proof);
+    return proof;
   }
 
   /** The grant for what is cached and could not be confirmed, for the upstream failed with `cause`; throws as `admit`. */
