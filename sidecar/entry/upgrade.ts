@@ -10,19 +10,43 @@ import { hasBody, pairsOf } from './header-lines.ts';
  * client that cannot have meant it.
  */
 export function takeUpgrades(server: Server, listener: RequestListener): void {
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const watch = ({ socket }: IncomingMessage, response: ServerResponse) => {
+    answering.set(socket, response);
+    response.once('close', () => {
+      if (answering.get(socket) === response) answering.delete(socket);
+    });
+  };
+  server.on('request', watch).on('checkContinue', watch);
   server.on('upgrade', (request: IncomingMessage, client: Duplex, head: Buffer) => {
     // All servers of ours listen on TCP, TLS over it or not.
     const socket = client as Socket;
     socket.unshift(head);
-    if (!mayLeave(request)) return readAgain(server, request, socket);
-    socket.on('error', () => {});
-    const response = new ServerResponse(request);
-    response.shouldKeepAlive = false;
-    response.assignSocket(socket);
-    response.once('finish', () => socket.end());
-    listener(request, response);
+    socket.on('error', ignore);
+    const take = () => {
+      // The reply before it may have been the connection's last.
+      if (!socket.writable) return;
+      // That it is idle between two requests is over.
+      socket.setTimeout(0);
+      if (!mayLeave(request)) {
+        socket.off('error', ignore);
+        return readAgain(server, request, socket);
+      }
+      const response = new ServerResponse(request);
+      response.shouldKeepAlive = false;
+      response.assignSocket(socket);
+      response.once('finish', () => socket.end());
+      listener(request, response);
+    };
+    // A connection carries one reply at a time, and what is pipelined waits for its turn.
+    const before = answering.get(socket);
+    if (before === undefined) take();
+    else before.once('close', take);
   });
 }
+
+// What breaks closes too, and that is told.
+const ignore = () => {};
 
 const STILL_HTTP = /^(?:h2c|http|tls)\b/i;
 

@@ -60,6 +60,36 @@ test('carries the origin’s refusal to switch, and closes', async () => {
   assert.match(answered, /\r\nConnection: close\r\n\r\nno\r\n$/);
 });
 
+for (const protocol of ['websocket', 'h2c']) {
+  test(`takes a pipelined request for ${protocol} in its turn`, async () => {
+    // Broke: the process ended, for the connection still had a reply on it.
+    await using origin = await startWire();
+    await using proxy = await startProxy();
+    const slow = `GET ${origin.url}/slow HTTP/1.1\r\nHost: 127.0.0.1:${origin.port}\r\n\r\n`;
+    await using client = dial(proxy.port, slow + ask(`${origin.url}/chat`, protocol));
+    const wire = await origin.accept();
+    await wire.hear(/\r\n\r\n/);
+    wire.say('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok');
+    const other = await origin.accept();
+    await other.hear(/^GET \/chat HTTP\/1\.1\r\n[\s\S]*\r\n\r\n/);
+    other.say('HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\nno!');
+    assert.match(await client.hear(/no!$/), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\nokHTTP\/1\.1 403 No\r\n/);
+  });
+
+  test(`drops a pipelined request for ${protocol} with the connection that the reply before it closes`, async () => {
+    await using origin = await startWire();
+    await using proxy = await startProxy();
+    const last = `GET ${origin.url}/ HTTP/1.0\r\nHost: 127.0.0.1:${origin.port}\r\nConnection: keep-alive\r\n\r\n`;
+    await using client = dial(proxy.port, last + ask(`${origin.url}/chat`, protocol));
+    const wire = await origin.accept();
+    await wire.hear(/\r\n\r\n/);
+    // Without a length, to a client of HTTP/1.0 the end of the connection is that of the body.
+    wire.say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n');
+    assert.match(await client.rest(), /\r\n\r\nok$/);
+    assert.is(origin.wires.length, 1);
+  });
+}
+
 test('stops the origin when the client leaves before the switch', async () => {
   await using origin = await startWire();
   await using proxy = await startProxy();
