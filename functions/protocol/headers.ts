@@ -65,10 +65,13 @@ export function headerValue(headers: Readonly<Record<string, string | string[] |
   return Array.isArray(value) ? value.join(', ') : value;
 }
 
+// What `Connection` must not name (RFC 9110 §7.6.1): without them the body that follows is read as the next request.
+const NEVER_BY_HOP = new Set(['content-length', 'host']);
+
 /** Says of a lower-case name whether it is between two neighbours only, in a message with this `Connection`. */
 export function hopByHop(connection: string | undefined): (name: string) => boolean {
   const named = new Set((connection ?? '').toLowerCase().split(/[ \t]*,[ \t]*/));
-  return (name) => HOP_BY_HOP.has(name) || named.has(name);
+  return (name) => HOP_BY_HOP.has(name) || (named.has(name) && !NEVER_BY_HOP.has(name));
 }
 
 /** The headers without hop-by-hop ones, those named by `Connection` included. Names must be lower-case. */

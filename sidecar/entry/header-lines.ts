@@ -9,6 +9,27 @@ export function pairsOf(raw: readonly string[]): HeaderPairs {
   return Array.from({ length: raw.length / 2 }, (_, at) => [raw[2 * at] ?? '', raw[2 * at + 1] ?? '']);
 }
 
+// RFC 9110 §6.5.1: whoever takes them for headers of the message would see another message than we. Those that frame it
+// the parser refuses.
+const NO_TRAILER: ReadonlySet<string> = new Set([
+  'authorization',
+  'content-encoding',
+  'content-range',
+  'content-type',
+  'cookie',
+  'host',
+  'set-cookie',
+]);
+
+/** The trailers of a message as they go on: without those that say what it is, for whom or by whom. */
+export function trailersOf({ rawTrailers }: IncomingMessage): HeaderPairs {
+  const isHop = hopByHop(undefined);
+  return pairsOf(rawTrailers).filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !isHop(lower) && !NO_TRAILER.has(lower);
+  });
+}
+
 const linesOf = (pairs: HeaderPairs, name: string): string =>
   pairs
     .filter(([each]) => each.toLowerCase() === name)

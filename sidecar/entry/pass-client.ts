@@ -14,7 +14,7 @@ import { P2PError } from '../../functions/protocol/errors.ts';
 import type { OriginAccess } from '../../functions/service/origin-access.ts';
 import { tlsFault } from '../../functions/service/trust.ts';
 import { MAX_HEAD_BYTES } from '../http-servers.ts';
-import { type HeaderPairs, pairsOf } from './header-lines.ts';
+import { type HeaderPairs, trailersOf } from './header-lines.ts';
 
 /** What the client is made of. */
 export interface PassClientOptions {
@@ -197,7 +197,7 @@ async function upload(body: IncomingMessage, sent: ClientRequest): Promise<void>
       if (sent.destroyed) return;
       if (!sent.write(piece)) await drained(sent);
     }
-    const trailers = pairsOf(body.rawTrailers);
+    const trailers = trailersOf(body);
     if (trailers.length > 0) sent.addTrailers(trailers);
     sent.end();
   } catch {

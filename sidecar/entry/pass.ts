@@ -15,6 +15,7 @@ import {
   pairsOf,
   replyLines,
   requestLines,
+  trailersOf,
 } from './header-lines.ts';
 import { join } from './join.ts';
 import type { Interim, PassClient } from './pass-client.ts';
@@ -99,7 +100,7 @@ export async function pass(
   try {
     if (mayHaveBody(reply, method)) await outlet.relay(bodyOf(reply, outlet.signal));
     else reply.resume();
-    response.addTrailers(pairsOf(reply.rawTrailers));
+    response.addTrailers(trailersOf(reply));
     response.end();
   } finally {
     passed.end();
@@ -125,6 +126,8 @@ function sendInterim(
 ) {
   // A reply that is not the connection's turn has no socket.
   if (request.httpVersion !== '1.1' || response.headersSent || response.socket === null) return;
+  // Nothing keeps an origin from sending them without end: a client that does not read is spared the rest.
+  if (response.socket.writableNeedDrain) return;
   // Known to Node, which would close the connection of a client that still waits for it.
   if (statusCode === 100) response.writeContinue();
   else response.socket.write(formatHead(statusCode, statusMessage, pairsOf(rawHeaders)));
