@@ -49,19 +49,19 @@ export class Blob {
   readonly facts: BlobFacts;
   /** By what right it is read. */
   readonly grant: Grant;
-  /** True when its first bytes were fetched to open it. */
-  readonly isFetched: boolean;
   /** What the first bytes read came out of; known once they came. */
   first: Supply | undefined;
   readonly #reader: ChunkSource;
   readonly #ask: Ask;
+  readonly #fetchedFrom: string | undefined;
 
-  constructor(reader: ChunkSource, ask: Ask, facts: BlobFacts, grant: Grant, isFetched = false) {
+  /** `fetchedFrom` is the kind of source whose bytes came along when it was opened. */
+  constructor(reader: ChunkSource, ask: Ask, facts: BlobFacts, grant: Grant, fetchedFrom?: string) {
     this.#reader = reader;
     this.#ask = ask;
     this.facts = facts;
     this.grant = grant;
-    this.isFetched = isFetched;
+    this.#fetchedFrom = fetchedFrom;
   }
 
   /**
@@ -75,8 +75,9 @@ export class Blob {
     if (end > base + chunkBytes) return undefined;
     const chunk = this.#reader.glance(this.facts, index);
     if (chunk === undefined) return undefined;
-    this.first = { from: 'memory', sha256: chunk.sha256 };
-    this.#reader.count('memory', end - start, 1);
+    const from = this.#fetchedFrom ?? 'memory';
+    this.first = { from, sha256: chunk.sha256 };
+    this.#reader.count(from, end - start, 1);
     return {
       bytes: chunk.bytes.subarray(start - base, end - base),
       release: () => chunk.memory?.release(),
@@ -98,7 +99,10 @@ export class Blob {
     try {
       const transfer = new Transfer(this.#reader, this.#ask, this.facts, span, pass, signal);
       for await (const piece of transfer.pieces()) {
-        this.first ??= transfer.first;
+        this.first ??= transfer.first && {
+          sha256: transfer.first.sha256,
+          from: this.#fetchedFrom ?? transfer.first.from,
+        };
         yield piece;
       }
     } finally {

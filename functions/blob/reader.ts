@@ -47,8 +47,8 @@ interface Opened extends Guarded {
   readonly failure?: unknown;
   /** True when another process has asked meanwhile, and this is what it has kept: nobody asked for this asker. */
   readonly isKept?: true;
-  /** True when the first bytes came along: nobody's cache had them, however soon they are in ours. */
-  readonly isFetched?: boolean;
+  /** The kind of source that the first bytes came along from: they were fetched, however soon they are in memory. */
+  readonly fetchedFrom?: string | undefined;
 }
 
 /** A request for what is not known of an address, for all who ask meanwhile. */
@@ -183,7 +183,7 @@ export class BlobReader {
     if (opened === undefined) return undefined;
     if (opened.isKept) return this.#admit(ask, opened);
     const grant = opened.grant ?? (await this.#guard.admitInOutage(ask, opened, opened.failure));
-    return new Blob(this.#fleet, ask, opened.facts, grant, opened.isFetched);
+    return new Blob(this.#fleet, ask, opened.facts, grant, opened.fetchedFrom);
   }
 
   #learn(name: string, ask: Ask, known: Guarded | undefined): Opening {
@@ -213,7 +213,7 @@ export class BlobReader {
       const grant = this.access.accept(requestOf(ask, facts), said);
       if (opened !== undefined) await this.#fleet.adopt(ask, facts, opened);
       keeping.push(this.#catalog.remember(claim, facts), this.access.settled());
-      return { facts, isMember: true, grant, isFetched: opened !== undefined };
+      return { facts, isMember: true, grant, fetchedFrom: opened?.source.kind };
     } catch (failure) {
       if (isRefusal(failure)) this.access.refuse(requestOf(ask, known?.facts), failure);
       // What a digest names does not change while its origin is away.

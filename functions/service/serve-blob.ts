@@ -168,7 +168,7 @@ export class BlobServer {
     const { facts, first } = blob;
     const { metrics } = this.#parts;
     const nowMs = this.#parts.now();
-    const isHit = !blob.isFetched && !UPSTREAM_KINDS.has(first?.from ?? '');
+    const isHit = !UPSTREAM_KINDS.has(first?.from ?? '');
     const [only] = plan.parts;
     const isOneChunk = plan.parts.length === 1 && only !== undefined && coversChunk(only.span, facts);
     response.writeHead(plan.status, {
