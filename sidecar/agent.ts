@@ -89,6 +89,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     roots: P2PConfig.RootList.map(rootUrl),
     apiKey: P2PConfig.APIKey,
     http: rootHttp,
+    chunkBytes: CacheConfig.ChunkSize,
     hasFallback: OriginFallback,
     now: Date.now,
   });

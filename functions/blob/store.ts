@@ -18,6 +18,17 @@ export interface Extent {
   read(offset: number, into: Uint8Array): Promise<void>;
 }
 
+/** Where anyone can read a chunk for a while without asking us, and what it has to be. */
+export interface Located {
+  readonly url: string;
+  /** Milliseconds since the epoch. */
+  readonly untilMs: number;
+  /** Bytes of the chunk. */
+  readonly length: number;
+  /** Hex. */
+  readonly sha256: string;
+}
+
 /** That everyone has a right, for as long. */
 export interface AccessRecord {
   /** Milliseconds since the epoch. */
@@ -49,6 +60,13 @@ export interface ChunkStore {
    * used: the chunk is not there, was not checked yet, or is better kept in memory.
    */
   extent(id: ChunkId): Promise<Extent | undefined>;
+
+  /**
+   * Where a chunk that is there can be read by others; absent where nobody else can reach the store.
+   *
+   * @throws P2PError STORE_READ_FAILED when the store cannot tell.
+   */
+  locate?(id: ChunkId): Promise<Located | undefined>;
 
   /**
    * Keeps a chunk, whole or not at all; the store may drop it at any later time.

@@ -16,6 +16,8 @@ const KINDS = {
   ORIGIN_NOT_ALLOWED: { status: 403, expose: true, retry: 'never' },
   /** Cached, and the origin that would have to say whether this client may read it cannot be asked. */
   ACCESS_UNPROVEN: { status: 403, expose: true, retry: 'never' },
+  /** Asked where the bytes are, of a node that can only send them. */
+  NO_PLANS: { status: 406, expose: true, retry: 'elsewhere' },
   PRECONDITION_FAILED: { status: 412, expose: true, retry: 'never' },
   REPLY_TOO_LARGE: { status: 413, expose: true, retry: 'never' },
   RANGE_UNSATISFIABLE: { status: 416, expose: true, retry: 'never' },

@@ -74,7 +74,8 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
     leases,
     now: Date.now,
   });
-  const blobs = new BlobServer({ reader, upstream, now: Date.now, ...parts });
+  const locate = durable.locate?.bind(durable);
+  const blobs = new BlobServer({ reader, upstream, locate, now: Date.now, ...parts });
   parts.metrics.watchFlights(() => reader.flights);
   return {
     app: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules: new Rules(ProxyConfig.Rules), ...parts }),

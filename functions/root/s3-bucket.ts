@@ -4,6 +4,7 @@ import {
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadBucketCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -129,6 +130,29 @@ export class S3Bucket {
     return this.#patience.call((signal) => this.#get(path, maxBytes, signal), maxBytes / MIN_BYTES_PER_MS);
   }
 
+  /** Bytes and digest of an object; `undefined` when there is none, or none that has a digest. */
+  async head(path: string): Promise<{ readonly length: number; readonly sha256: string } | undefined> {
+    const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + path });
+    return this.#patience.call(async (abortSignal) => {
+      const found = await this.#client.send(command, { abortSignal }).catch((cause: unknown) => {
+        if (statusOf(cause) !== 404) throw cause;
+      });
+      const sha256 = found?.Metadata?.[DIGEST_METADATA];
+      return found?.ContentLength === undefined || sha256 === undefined
+        ? undefined
+        : { length: found.ContentLength, sha256 };
+    });
+  }
+
+  /** A URL by which anyone can read an object, and for how long: not beyond the session that signs it. */
+  async presign(path: string, lifeMs: number): Promise<{ readonly url: string; readonly untilMs: number }> {
+    const { expiration } = await this.#client.config.credentials();
+    const nowMs = Date.now();
+    const untilMs = Math.min(nowMs + lifeMs, expiration?.getTime() ?? Number.POSITIVE_INFINITY);
+    const url = await this.#sign(path, Math.max(1, Math.floor((untilMs - nowMs) / 1000)));
+    return { url, untilMs };
+  }
+
   /** Puts an object and gives its ETag; `undefined` when its condition does not hold. */
   async put(path: string, { bytes, contentType, sha256, condition }: S3Upload): Promise<string | undefined> {
     const command = new PutObjectCommand({
@@ -204,11 +228,15 @@ export class S3Bucket {
     this.#client.destroy();
   }
 
-  async #get(path: string, maxBytes: number, signal: AbortSignal): Promise<S3Object | undefined> {
+  #sign(path: string, expiresIn: number): Promise<string> {
     const command = new GetObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + path });
     // Signing a URL does not, as other calls do, go by what the SDK has learnt of a clock that is wrong.
     const signingDate = new Date(Date.now() + this.#client.config.systemClockOffset);
-    const url = await getSignedUrl(this.#client, command, { expiresIn: OWN_URL_SECONDS, signingDate });
+    return getSignedUrl(this.#client, command, { expiresIn, signingDate });
+  }
+
+  async #get(path: string, maxBytes: number, signal: AbortSignal): Promise<S3Object | undefined> {
+    const url = await this.#sign(path, OWN_URL_SECONDS);
     const { status, headers, body } = await this.#http.request({ url, method: 'GET', headers: {} }, signal);
     if (status !== 200) {
       body.discard();

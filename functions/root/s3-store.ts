@@ -2,13 +2,15 @@ import { type Chunk, type ChunkId, MiB } from '../blob/chunk.ts';
 import type { BlobFacts } from '../blob/facts.ts';
 import { sha256Hex } from '../blob/hash.ts';
 import { accessPath, chunkPath, factsPath, keyPath } from '../blob/path.ts';
-import type { AccessRecord, ChunkStore } from '../blob/store.ts';
+import type { AccessRecord, ChunkStore, Located } from '../blob/store.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
 import { DIGEST_HEADER, type S3Bucket, type S3Object, TooLong } from './s3-bucket.ts';
 
 // What is known of a blob, with the digests of a quarter of a million chunks.
 const MAX_RECORD_BYTES = 16 * MiB;
+// Time to read 64 chunks one after the other over a slow link.
+const LOCATED_MS = 15 * 60 * 1000;
 
 /**
  * Chunks in an S3-compatible bucket, one object a chunk, laid out as `blob/path.ts` says. Every chunk is checked
@@ -40,6 +42,12 @@ export class S3Store implements ChunkStore {
 
   async extent(): Promise<undefined> {
     return undefined;
+  }
+
+  async locate(id: ChunkId): Promise<Located | undefined> {
+    const path = chunkPath(id);
+    const found = await this.#bucket.head(path).catch(failed);
+    return found && { ...found, ...(await this.#bucket.presign(path, LOCATED_MS)) };
   }
 
   async write(id: ChunkId, chunk: Chunk): Promise<void> {

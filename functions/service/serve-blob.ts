@@ -4,6 +4,7 @@ import type { Ask } from '../blob/ask.ts';
 import type { Blob } from '../blob/blob.ts';
 import { ageSeconds, type BlobFacts } from '../blob/facts.ts';
 import type { BlobReader } from '../blob/reader.ts';
+import type { ChunkStore } from '../blob/store.ts';
 import type { Upstream } from '../blob/upstream.ts';
 import type { Address } from '../protocol/address.ts';
 import { formatContentDigest } from '../protocol/digest.ts';
@@ -21,12 +22,14 @@ import {
   SOURCE_HEADER,
 } from '../protocol/headers.ts';
 import { MANIFEST_ACCEPT } from '../protocol/manifest.ts';
+import { PLAN_TYPE } from '../protocol/plan.ts';
 import { parseRange, type RangeSpec, type Span } from '../protocol/range.ts';
 import type { Metrics } from './metrics.ts';
 import { Outlet } from './outlet.ts';
 import { evaluatePreconditions, rangeStands } from './preconditions.ts';
 import { checkReplyLength, relay } from './relay.ts';
 import { planReply, type ReplyPlan } from './reply-plan.ts';
+import { makePlan, wantsPlan } from './serve-plan.ts';
 
 /** What serving blobs takes. */
 export interface BlobServerParts {
@@ -39,6 +42,8 @@ export interface BlobServerParts {
   readonly now: () => number;
   /** Largest body a reply may have, bytes; a function's platform sets one. */
   readonly maxReplyBytes?: number;
+  /** Where others can read a chunk by themselves. */
+  readonly locate?: ChunkStore['locate'] | undefined;
 }
 
 /** One request for a blob, whichever way it came in. */
@@ -87,6 +92,7 @@ export class BlobServer {
   async #answer(asked: BlobRequest): Promise<void> {
     const { request } = asked;
     const startedMs = this.#parts.now();
+    if (wantsPlan(request)) return this.#plan(asked);
     const specs = request.method === 'GET' ? parseRange(request.headers.range) : undefined;
     const blob =
       negotiates(asked) || hasCookies(request)
@@ -113,6 +119,21 @@ export class BlobServer {
     const local = { ...this.#blobHeaders(asked, blob), ...hit(blob.facts, this.#parts.now()) };
     response.writeHead(status, { ...local, ...asked.headers, ...headers });
     response.end();
+  }
+
+  /** Says where the bytes are. 204 stands for what is not cached, and has to be asked for as ever. */
+  async #plan(asked: BlobRequest): Promise<void> {
+    const { request, response } = asked;
+    const { locate, now } = this.#parts;
+    if (locate === undefined) throw new P2PError('NO_PLANS', 'nobody but this node can read its store');
+    const specs = parseRange(request.headers.range);
+    const isHead = request.method === 'HEAD';
+    const blob =
+      isHead || hasCookies(request) ? undefined : await this.#parts.reader.open(this.#ask(asked, specs));
+    const plan = blob && (await makePlan(blob.facts, specs, locate, this.#blobHeaders(asked, blob), now));
+    if (plan !== undefined || isHead) response.writeHead(200, { 'content-type': PLAN_TYPE });
+    else response.writeHead(204);
+    response.end(plan && JSON.stringify(plan));
   }
 
   /** Answers in one write what lies in one chunk in memory, as most small ranges of a hot blob do. */

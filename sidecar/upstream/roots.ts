@@ -5,6 +5,7 @@ import type { Address } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
 import { Breaker } from './breaker.ts';
+import { Plans } from './plans.ts';
 import { restoreRemapped } from './remapped.ts';
 
 /** What asking roots takes. */
@@ -13,6 +14,8 @@ export interface RootsParts {
   readonly roots: readonly string[];
   readonly apiKey: string;
   readonly http: HttpClient;
+  /** Size of the chunks that are asked for, where roots are asked for plans. */
+  readonly chunkBytes?: number;
   /** True when someone else is asked after the roots: then one that keeps failing is not asked for a while. */
   readonly hasFallback: boolean;
   readonly now: () => number;
@@ -20,6 +23,7 @@ export interface RootsParts {
 
 interface Root {
   readonly url: string;
+  readonly plans: Plans | undefined;
   readonly breaker: Breaker;
 }
 
@@ -32,8 +36,13 @@ export class RootsUpstream implements Upstream {
   readonly #roots: readonly Root[];
 
   constructor(parts: RootsParts) {
+    const { http, now, chunkBytes } = parts;
     this.#parts = parts;
-    this.#roots = parts.roots.map((url) => ({ url, breaker: new Breaker(parts.now) }));
+    this.#roots = parts.roots.map((url) => ({
+      url,
+      plans: chunkBytes === undefined ? undefined : new Plans({ http, now, chunkBytes }),
+      breaker: new Breaker(parts.now),
+    }));
   }
 
   *sources(address: Address): Iterable<Source> {
@@ -48,24 +57,23 @@ export class RootsUpstream implements Upstream {
     if (!this.#parts.hasFallback) for (const root of failing) yield this.#source(root);
   }
 
-  #source({ url, breaker }: Root): Source {
+  #source({ url, plans, breaker }: Root): Source {
     const { apiKey, http } = this.#parts;
-    return {
-      name: url,
-      kind: 'root',
-      async open({ address, method, headers, bulk = false }, signal) {
-        try {
-          const reply = await http.request(
-            { url: `${url}/${apiKey}/${address.url}`, method, headers, bulk },
-            signal,
-          );
-          return watched({ ...reply, headers: restoreRemapped(reply.headers, method) }, breaker);
-        } catch (error) {
-          if (isFailure(error)) breaker.failed();
-          throw error;
-        }
-      },
+    const open: Source['open'] = async ({ address, method, headers, bulk = false }, signal) => {
+      try {
+        const reply = await http.request(
+          { url: `${url}/${apiKey}/${address.url}`, method, headers, bulk },
+          signal,
+        );
+        return watched({ ...reply, headers: restoreRemapped(reply.headers, method) }, breaker);
+      } catch (error) {
+        if (isFailure(error)) breaker.failed();
+        throw error;
+      }
     };
+    const planned: Source['open'] = (query, signal) =>
+      plans === undefined ? open(query, signal) : plans.open(query, signal, open);
+    return { name: url, kind: 'root', open: planned };
   }
 }
 
