@@ -14,6 +14,9 @@ const CERTIFICATES = '/etc/containers/certs.d';
 const ENGINE = '/etc/containers/containers.conf';
 const ENGINE_DROP_INS = '/etc/containers/containers.conf.d';
 const OWN_ENGINE = `${ENGINE_DROP_INS}/50-dadip2p.conf`;
+// There is no setting for it (buildah pkg/cli/common.go: "http-proxy", true).
+const BUILDS =
+  'podman build gives its proxy to RUN steps, which do not reach the agent: build with --http-proxy=false';
 
 /**
  * podman, buildah, skopeo and CRI-O: a mirror for the registry that the agent takes requests for when they name
@@ -27,13 +30,12 @@ export function planPodman(wiring: Wiring, files: FileView): RuntimePlan {
   if (interception === undefined) return { edits: mirrored, usesProxy: false, notes: [] };
   const trust = trustEdits(interception, { runtime: 'podman', folder: CERTIFICATES }, files);
   const environment = [`HTTPS_PROXY=${agent}`, `NO_PROXY=${notByProxy(defaultRegistry).join(',')}`];
-  const other = engineEnvironment(files);
-  if (other === undefined) {
-    const edits = [...mirrored, engineEdit(environment), ...trust.edits];
-    return { edits, usesProxy: true, notes: trust.notes };
+  const obstacle = obstacleToProxy(files, environment);
+  if (obstacle !== undefined) {
+    return { edits: [...mirrored, ...trust.edits], usesProxy: false, notes: [...trust.notes, obstacle] };
   }
-  const note = `${other} sets [engine] env, which is not added to from elsewhere: add ${environment.join(' and ')} there`;
-  return { edits: [...mirrored, ...trust.edits], usesProxy: false, notes: [...trust.notes, note] };
+  const edits = [...mirrored, engineEdit(environment), ...trust.edits];
+  return { edits, usesProxy: true, notes: [...trust.notes, BUILDS] };
 }
 
 /** Where the last table for a registry is wins over all before it, mirrors included: so it is that one we add to. */
@@ -108,12 +110,24 @@ function registryTable(toml: Toml, name: string): AST.TOMLTable | undefined {
   });
 }
 
-/** The file in which podman finds an environment for itself; the last one that has it counts alone. */
-function engineEnvironment(files: FileView): string | undefined {
+/** Why podman cannot be told of the proxy by a file of ours, and what to do about it. */
+function obstacleToProxy(files: FileView, environment: readonly string[]): string | undefined {
+  const own = lastToSet(files, ['engine', 'env']);
+  if (own !== undefined) {
+    return `${own} sets [engine] env, which is not added to from elsewhere: add ${environment.join(' and ')} there, and http_proxy = false to its [containers]`;
+  }
+  const passing = lastToSet(files, ['containers', 'http_proxy']);
+  return passing === undefined
+    ? undefined
+    : `${passing} has podman give its proxy to containers (http_proxy), for which ${environment[0]} leads nowhere: podman is given none`;
+}
+
+/** The last file of podman's configuration, ours aside, that has something under a key; it counts alone. */
+function lastToSet(files: FileView, key: readonly string[]): string | undefined {
   const drops = files.list(ENGINE_DROP_INS).filter((entry) => entry.endsWith('.conf'));
   return [ENGINE, ...drops.map((entry) => `${ENGINE_DROP_INS}/${entry}`)].findLast((path) => {
     const bytes = path === OWN_ENGINE ? undefined : files.read(path);
-    return bytes !== undefined && valueAt(parseToml(path, decodeText(path, bytes)).value, ['engine', 'env']);
+    return bytes !== undefined && valueAt(parseToml(path, decodeText(path, bytes)).value, key);
   });
 }
 
@@ -128,7 +142,14 @@ const engineEdit = (environment: readonly string[]): Edit => ({
   path: OWN_ENGINE,
   purpose: 'proxy',
   apply: () =>
-    [OURS, '[engine]', `env = [${environment.map((entry) => JSON.stringify(entry)).join(', ')}]`, ''].join(
-      '\n',
-    ),
+    [
+      OURS,
+      '[engine]',
+      `env = [${environment.map((entry) => JSON.stringify(entry)).join(', ')}]`,
+      '',
+      '[containers]',
+      '# They would be given the proxy, too, and have a 127.0.0.1 of their own.',
+      'http_proxy = false',
+      '',
+    ].join('\n'),
 });

@@ -28,6 +28,8 @@ export interface ContainersHost extends AsyncDisposable {
   readonly skopeo: ImageClient;
   /** Logs both in, as `podman login` does: it asks the registry. */
   login(registry: string, user: string, password: string, ...flags: string[]): Promise<void>;
+  /** The environment that a container of an image is made with, a line each. */
+  containerEnv(reference: string): Promise<string>;
   /** Makes both forget a login. */
   logout(registry: string): Promise<void>;
 }
@@ -85,6 +87,10 @@ export async function openContainersHost({
         return manifest.config.digest;
       },
       remove: () => rm(at('image'), { recursive: true }),
+    },
+    async containerEnv(reference) {
+      const id = await podman('create', '--network', 'host', reference);
+      return podman('inspect', '--format', '{{range .Config.Env}}{{println .}}{{end}}', id);
     },
     async login(registry, user, password, ...flags) {
       await podman('login', '--username', user, '--password', password, ...flags, registry);

@@ -155,6 +155,16 @@ real('podman and skopeo pull through HTTPS_PROXY with the authority that setup w
   await pullTwice(open, 'https');
 });
 
+real('containers of podman are not given the proxy, which they could not reach', async () => {
+  const { registry, host } = (await sites()).open;
+  const { reference } = await registry.push('https/run', { layerBytes: [1000], seed: 'run' });
+  registry.front.faults = [];
+  await host.podman.pull(reference);
+  const env = await host.containerEnv(reference);
+  assert.match(env, 'container=podman');
+  assert.not.match(env, /proxy/i);
+});
+
 real('podman pulls from the default registry itself while there is no agent', async () => {
   const { registry, agent } = (await sites()).open;
   const { front, certFile } = registry;

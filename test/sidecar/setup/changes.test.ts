@@ -333,6 +333,29 @@ test('a setup that fails half-way can be undone, and gone on with once its hindr
   }
 });
 
+test('podman that has an environment of its own, or gives containers its proxy, is given none, and setup says why', () =>
+  eachCase(
+    {
+      env: [
+        '[engine]\nenv = ["A=b"]\n',
+        /sets \[engine\] env.* add HTTPS_PROXY=\S+ and NO_PROXY=\S+docker\.io/,
+      ],
+      'http_proxy = true': [
+        '[containers]\nhttp_proxy = true\n',
+        /give its proxy to containers \(http_proxy\)/,
+      ],
+    } as const,
+    async ([text, said]) => {
+      await using dir = await tempDir();
+      const path = '/etc/containers/containers.conf.d/10-own.conf';
+      plant(dir.path, { [path]: text });
+      const plan = setUp('podman', dir.path, INTERCEPTING);
+      assert.not.match(pathsOf(plan).join(), 'containers.conf');
+      assert.match(plan.notes.join(), said);
+      assert.match(plan.notes.join(), path);
+    },
+  ));
+
 const REFUSED: Readonly<Record<string, readonly [Kind, Readonly<Record<string, Planted>>, string]>> = {
   'JSON with a comma too many': [
     'docker',
