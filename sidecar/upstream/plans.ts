@@ -15,6 +15,8 @@ interface Known {
   readonly plan: Plan;
   /** Its URLs are not used any more then. */
   readonly untilMs: number;
+  /** Chunks that could not be had from there. */
+  readonly failed: Set<number>;
 }
 
 /** What plans take. */
@@ -32,6 +34,8 @@ const ASKED_CHUNKS = 64;
 const ABSENT_MS = 30_000;
 // A URL is not used when it may end on the way.
 const MARGIN_MS = 30_000;
+// After so many chunks that were not what they should be, the root is asked for all of them.
+const MAX_FAILED = 3;
 // A root that knows no plans may be another one by then.
 const UNABLE_MS = 10 * 60_000;
 const MAX_PLANS = 1_000;
@@ -124,7 +128,11 @@ export class Plans {
     const lifeMs = (plan?.lifeSeconds ?? 0) * 1000 - MARGIN_MS;
     const isComplete = plan !== undefined && plan.chunks.length === plan.end - plan.first;
     const ttl = isComplete && lifeMs > 0 ? lifeMs : ABSENT_MS;
-    this.#known.set(name, { known: plan && { plan, untilMs: this.#parts.now() + lifeMs } }, { ttl });
+    this.#known.set(
+      name,
+      { known: plan && { plan, untilMs: this.#parts.now() + lifeMs, failed: new Set() } },
+      { ttl },
+    );
     return undefined;
   }
 
@@ -132,9 +140,9 @@ export class Plans {
   async #read(name: string, wanted: Span, signal: AbortSignal): Promise<Reply | undefined> {
     const known = this.#known.get(name)?.known;
     if (known === undefined || this.#parts.now() >= known.untilMs) return undefined;
-    const { plan } = known;
+    const { plan, failed } = known;
     const index = wanted.start / plan.chunkBytes;
-    const chunk = plan.chunks.find((one) => one.index === index);
+    const chunk = failed.has(index) ? undefined : plan.chunks.find((one) => one.index === index);
     const end = Math.min(plan.size, wanted.start + plan.chunkBytes);
     if (chunk === undefined || wanted.end < end || wanted.end > wanted.start + plan.chunkBytes)
       return undefined;
@@ -145,9 +153,11 @@ export class Plans {
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof P2PError)) throw error;
+      // What takes long to fail for one chunk does so for all.
+      if (error.code === 'UPSTREAM_TIMEOUT') this.#known.set(name, { known: undefined });
     }
-    // What cannot be read there is not asked for there again, until the root has looked.
-    this.#known.set(name, { known: undefined });
+    failed.add(index);
+    if (failed.size >= MAX_FAILED) this.#known.set(name, { known: undefined });
     return undefined;
   }
 
