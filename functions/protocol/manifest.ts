@@ -14,3 +14,7 @@ const MANIFEST_TYPES = [
 
 /** The Accept header that gets any manifest as it is stored. What its digest names does not depend on who asks. */
 export const MANIFEST_ACCEPT = [...MANIFEST_TYPES, '*/*'].join(', ');
+
+/** True for the Content-Type of a manifest. */
+export const isManifestType = (contentType: string | undefined): boolean =>
+  (MANIFEST_TYPES as readonly string[]).includes((contentType ?? '').split(';', 1)[0]?.trim() ?? '');

@@ -18,6 +18,7 @@ import {
   trailersOf,
 } from './header-lines.ts';
 import { join } from './join.ts';
+import { noteRight } from './note-right.ts';
 import type { Interim, PassClient } from './pass-client.ts';
 import { endOf } from './upgrade.ts';
 
@@ -25,8 +26,8 @@ import { endOf } from './upgrade.ts';
 export interface PassParts {
   readonly client: PassClient;
   readonly access: OriginAccess;
-  /** Told of what is written to. */
-  readonly reader: Pick<BlobReader, 'invalidate'>;
+  /** Told of what is written to, and of rights that replies show. */
+  readonly reader: Pick<BlobReader, 'access' | 'invalidate'>;
 }
 
 /** What stands between an origin and clients that know it by another name. */
@@ -87,6 +88,7 @@ export async function pass(
   const status = reply.statusCode ?? 0;
   // Before the client sees the reply: it may ask at once.
   if (!isSafe && status < 400) await reader.invalidate(address);
+  noteRight(reader.access, address, request, reply);
   const lines = replyLines(reply, request).map((pair) => front?.translate(pair) ?? pair);
   if (passed.connection !== undefined) {
     if (leaves === undefined) {
