@@ -165,16 +165,40 @@ real('containers of podman are not given the proxy, which they could not reach',
   assert.not.match(env, /proxy/i);
 });
 
+/** A host that reaches the registry without an agent, too, set up for one at this port that mirrors it by its name. */
+async function openReachingHost({ registry, agent }: Site, port: number): Promise<ContainersHost> {
+  const host = await openContainersHost({ hosts: TLS_REGISTRY_HOSTS });
+  const trusted = await readFile(registry.certFile);
+  plant(host.root, { [`/etc/containers/certs.d/${registry.host}/own.crt`]: trusted });
+  await setUpPodman(
+    host,
+    withPort({ ...agent.settings, Mirror: { Default: `https://${registry.host}` } }, port),
+  );
+  registry.front.faults = [];
+  return host;
+}
+
 real('podman pulls from the default registry itself while there is no agent', async () => {
-  const { registry, agent } = (await sites()).open;
-  const { front, certFile } = registry;
-  await using host = await openContainersHost({ hosts: TLS_REGISTRY_HOSTS });
-  plant(host.root, { [`/etc/containers/certs.d/${registry.host}/own.crt`]: await readFile(certFile) });
-  const Mirror = { Default: `https://${registry.host}` };
-  await setUpPodman(host, withPort({ ...agent.settings, Mirror }, await freePort()));
-  const { reference, config } = await registry.push('https/alone', { layerBytes: [1000], seed: 'alone' });
-  front.faults = [];
+  const { open } = await sites();
+  await using host = await openReachingHost(open, await freePort());
+  const { reference, config } = await open.registry.push('https/alone', {
+    layerBytes: [1000],
+    seed: 'alone',
+  });
   assert.is(await host.podman.pull(reference), config.digest);
+});
+
+real('podman that is logged in to the registry alone pulls from there, past the mirror', async () => {
+  const { basic } = await sites();
+  const { registry, agent } = basic;
+  await using host = await openReachingHost(basic, agent.proxyPort);
+  const { reference, config } = await registry.push('https/past', { layerBytes: [1000], seed: 'past' });
+  await host.login(registry.host, USER, PASSWORD);
+  registry.front.forget();
+  assert.is(await host.podman.pull(reference), config.digest);
+  const asked = registry.front.blobHits();
+  assert.ok(asked.length > 0);
+  for (const { headers } of asked) assert.match(headers['user-agent'] ?? '', /^containers\//);
 });
 
 for (const kind of ['basic', 'token'] as const) {
