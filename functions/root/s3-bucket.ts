@@ -10,11 +10,12 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
-import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import type { HeaderLines } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { HttpClient } from '../service/http-client.ts';
 import { Patience } from './patience.ts';
+import { isConditionFailure, statusOf, unusable } from './s3-failure.ts';
 
 type S3Settings = NonNullable<Settings['S3']>;
 
@@ -49,12 +50,6 @@ const REST_MS = 5_000;
 const MIN_BYTES_PER_MS = 64;
 // DeleteObjects takes at most this many keys (S3 API reference).
 const DELETE_BATCH = 1000;
-// What S3 answers when a condition does not hold, or another write with one is under way (S3 user guide, "Conditional
-// writes").
-const CONDITION_FAILED = new Set([409, 412]);
-// A store that has never heard of a header may take it for a fault of the request.
-const UNSUPPORTED = new Set([400, 501]);
-
 /**
  * The part of an S3-compatible bucket below a prefix. The SDK signs and does the small calls; what is read comes by a
  * presigned URL through undici, which costs two thirds of the SDK's own way. No call waits for ever, and after one
@@ -183,10 +178,7 @@ export class S3Bucket {
       try {
         return (await this.#client.send(command, { abortSignal })).ETag ?? '';
       } catch (cause) {
-        // An object that If-Match names may be gone altogether.
-        const isGone = typeof condition === 'object' && statusOf(cause) === 404;
-        if (condition !== undefined && (isGone || CONDITION_FAILED.has(statusOf(cause) ?? 0)))
-          return undefined;
+        if (condition !== undefined && isConditionFailure(cause, condition)) return undefined;
         throw cause;
       }
     }, bytes.length / MIN_BYTES_PER_MS);
@@ -215,11 +207,6 @@ export class S3Bucket {
       }
       token = page.NextContinuationToken;
     }
-  }
-
-  /** True for what a store fails with that does not know what it was asked for. */
-  isUnsupported(cause: unknown): boolean {
-    return UNSUPPORTED.has(statusOf(cause) ?? 0);
   }
 
   /** Ends the calls under way. */
@@ -256,13 +243,4 @@ export class S3Bucket {
     });
     return { bytes, headers };
   }
-}
-
-const statusOf = (error: unknown): number | undefined =>
-  (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata?.httpStatusCode;
-
-function unusable({ Endpoint, Bucket }: S3Settings, cause: unknown): P2PError {
-  const said = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-  const message = `S3: bucket "${Bucket}" at ${Endpoint} cannot be used (${said}); check Endpoint, Bucket and the keys`;
-  return new P2PError('CONFIG_INVALID', message, { cause });
 }

@@ -3,6 +3,7 @@ import { KiB } from '../blob/chunk.ts';
 import { headerValue } from '../protocol/headers.ts';
 import type { LeaseObject, LeaseObjects } from './lease.ts';
 import type { S3Bucket } from './s3-bucket.ts';
+import { isUnsupported } from './s3-failure.ts';
 
 const MAX_LEASE_BYTES = KiB;
 
@@ -49,7 +50,7 @@ export class S3Leases implements LeaseObjects {
       const isKept = first !== undefined && (await this.create(name, 'second')) === undefined;
       return isKept && (await this.replace(name, 'third', '"another"')) === undefined;
     } catch (cause) {
-      if (this.#bucket.isUnsupported(cause)) return false;
+      if (isUnsupported(cause)) return false;
       throw cause;
     } finally {
       await this.remove(name).catch(() => undefined);
