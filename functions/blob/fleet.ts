@@ -140,8 +140,15 @@ export class Fleet implements ChunkSource {
   }
 
   async seal(address: Address, facts: BlobFacts, sealed: readonly string[]): Promise<void> {
+    const { catalog } = this.#parts;
     const { freshUntilMs: _, ...proven } = facts;
-    await this.#parts.catalog.remember(addressKey(address), { ...proven, sealed });
+    const own = catalog.remember(claimKey(address), { ...proven, sealed });
+    if (addressKey(address) === claimKey(address)) return own;
+    // The digest proves the bytes. What this origin says beside them is not for the clients of others.
+    const { key, size, chunkBytes, digest, confirmedAtMs } = facts;
+    const headers = { 'content-type': 'application/octet-stream' };
+    const shared = { key, size, chunkBytes, ...(digest && { digest }), headers, confirmedAtMs, sealed };
+    await Promise.all([own, catalog.remember(addressKey(address), shared)]);
   }
 
   async quarantine(address: Address, facts: BlobFacts): Promise<void> {

@@ -39,8 +39,9 @@ export const rightOf = ({ digest, scope }: Address, facts: { readonly key: BlobK
   digest === undefined ? (facts?.key ?? scope) : scope;
 
 /**
- * Names the chunks of the version of a blob that these validators tell apart: for a digest by origin and size,
- * else by a strong ETag, else by Last-Modified with the size (RFC 9110 §8.8). `undefined` when nothing tells
+ * Names the chunks of the version of a blob that these validators tell apart: for a digest by size and by who answers
+ * for it, which is a registry for all its repositories, and any other URL for itself alone, for a host of many may
+ * have something else under the same name elsewhere; else by a strong ETag, else by Last-Modified with the size (RFC 9110 §8.8). `undefined` when nothing tells
  * versions apart: do not cache.
  */
 export function blobKey(
@@ -49,7 +50,10 @@ export function blobKey(
   etag: string | undefined,
   lastModified: string | undefined,
 ): BlobKey | undefined {
-  if (address.digest !== undefined) return sha256Text(`${address.digest} ${address.origin} ${size}`);
+  if (address.digest !== undefined) {
+    const { digest, origin, identity, scope } = address;
+    return sha256Text(`${digest} ${scope === identity ? identity : `registry ${origin}`} ${size}`);
+  }
   if (etag !== undefined && !etag.startsWith('W/')) {
     return sha256Text(`${address.identity}\netag ${etag} ${size}`);
   }

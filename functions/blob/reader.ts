@@ -6,6 +6,7 @@ import type { Grant } from '../protocol/grant.ts';
 import { Access, type AccessPolicy } from './access/access.ts';
 import { NO_CREDENTIAL } from './access/credential.ts';
 import { Guard, type Guarded, isRefusal, requestOf } from './access/guard.ts';
+import { Membership } from './access/membership.ts';
 import type { Ask } from './ask.ts';
 import { Blob } from './blob.ts';
 import { Catalog } from './catalog.ts';
@@ -17,6 +18,7 @@ import { type Claim, type Leases, NO_LEASES, UNLEASED } from './leases.ts';
 import { factsPath, leasePath } from './path.ts';
 import { Probe } from './probe.ts';
 import type { ChunkStore } from './store.ts';
+import { StoredChunks } from './stored-chunks.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What a reader is made of. */
@@ -69,6 +71,7 @@ export class BlobReader {
   readonly #catalog: Catalog;
   readonly #fleet: Fleet;
   readonly #guard: Guard;
+  readonly #membership: Membership;
   readonly #probe: Probe;
   readonly #leases: Leases;
   readonly #ended = new AbortController();
@@ -85,6 +88,8 @@ export class BlobReader {
     this.#catalog = new Catalog(store, events);
     this.#fleet = new Fleet({ ...parts, catalog: this.#catalog, access: this.access }, signal);
     this.#guard = new Guard({ ...parts, access: this.access }, signal);
+    const stored = new StoredChunks(store, events);
+    this.#membership = new Membership({ ...parts, stored }, signal);
     this.#probe = new Probe(parts, signal);
     this.#leases = parts.leases ?? NO_LEASES;
   }
@@ -142,14 +147,14 @@ export class BlobReader {
     await this.#parts.store.close();
   }
 
-  /** What is known of a blob: proven facts first, else what this origin claims. */
+  /** What is known of a blob: what is proven in this scope, else what is proven elsewhere, else what is claimed. */
   async #find(ask: Ask, claim: string): Promise<Guarded | undefined> {
     const proven = addressKey(ask.address);
-    const known = await this.#catalog.find(proven);
-    if (known !== undefined && (claim === proven || !this.access.isChecking))
-      return { facts: known, isMember: true };
-    const claimed = claim === proven ? undefined : await this.#catalog.find(claim);
-    if (known !== undefined) return { facts: known, isMember: claimed !== undefined };
+    const claimed = await this.#catalog.find(claim);
+    if (claim === proven || claimed?.sealed !== undefined)
+      return claimed && { facts: claimed, isMember: true };
+    const known = this.#membership.isStranger(claim) ? undefined : await this.#catalog.find(proven);
+    if (known !== undefined) return { facts: known, isMember: !this.access.isChecking };
     if (claimed === undefined) return undefined;
     if (!ask.doubtful || this.#doubted.has(claim)) return { facts: claimed, isMember: true };
     // A node that asks us has seen these bytes fail: fetch them anew, but not at everyone's every word.
@@ -171,11 +176,16 @@ export class BlobReader {
 
   async #admit(ask: Ask, known: Guarded): Promise<Blob | undefined> {
     const grant = await this.#guard.admit(ask, known);
-    if (grant === undefined) return undefined;
-    if (!known.isMember) {
-      this.#fleet.track(this.#catalog.remember(claimKey(ask.address), known.facts));
+    if (known.isMember) return grant && new Blob(this.#fleet, ask, known.facts, grant);
+    const claim = claimKey(ask.address);
+    const own = grant && (await this.#membership.prove(ask, known.facts));
+    if (own === undefined) {
+      // What this origin has under that name is then something else, or to be believed as little.
+      this.#membership.disown(claim);
+      return this.open(ask);
     }
-    return new Blob(this.#fleet, ask, known.facts, grant);
+    this.#fleet.track(this.#catalog.remember(claim, own));
+    return new Blob(this.#fleet, ask, own, grant as Grant);
   }
 
   /** The blob that was opened with the asker's own credential, or could not be opened with any. */
@@ -211,8 +221,9 @@ export class BlobReader {
       }
       const { facts, opened, said } = found;
       const grant = this.access.accept(requestOf(ask, facts), said);
-      if (opened !== undefined) await this.#fleet.adopt(ask, facts, opened);
+      // Before its first chunk is there, which may be all of it and prove it.
       keeping.push(this.#catalog.remember(claim, facts), this.access.settled());
+      if (opened !== undefined) await this.#fleet.adopt(ask, facts, opened);
       return { facts, isMember: true, grant, fetchedFrom: opened?.source.kind };
     } catch (failure) {
       if (isRefusal(failure)) this.access.refuse(requestOf(ask, known?.facts), failure);

@@ -30,6 +30,13 @@ test('keeps what is said of a digest in each scope apart, and the chunks of each
   assert.is(claimKey(PLAIN), addressKey(PLAIN));
 });
 
+test('keeps the chunks apart of what is no registry, whose folders may be of many people', () => {
+  const keys = [`/a/blobs/sha256:${HEX}`, `/b/blobs/sha256:${HEX}`, digestPath(HEX)].map((path) =>
+    blobKey(parseAddress(`http://store.test${path}`), 1, undefined, undefined),
+  );
+  assert.is(new Set(keys).size, keys.length);
+});
+
 test("keeps each repository's word on a manifest apart, and all of them from what is said of a blob", () => {
   // The digest proves the bytes; the media type beside them, which says how to read them, is only said.
   const blob = parseAddress(`http://a.test${digestPath(HEX)}`);

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MiB } from '../../../functions/blob/chunk.ts';
+import { KiB, MiB } from '../../../functions/blob/chunk.ts';
 import { addressKey } from '../../../functions/blob/identity.ts';
 import { MemoryStore } from '../../../functions/blob/memory.ts';
 import { blobOf, sha256, virtualBlob } from '../../support/blob-of.ts';
@@ -261,14 +261,17 @@ test('keeps one copy of what a digest names, whatever address and signature it c
   for (const signature of ['two', 'two', 'three']) {
     same(await kit.read(`${other.url}${path}?X-Amz-Signature=${signature}`), bytes);
   }
-  // Each signature is asked about once, for a byte.
+  // Each signature is asked about once, for a byte; the origin once for a sample, which shows that it has the blob.
+  const sample = other.hits[1]?.headers.range;
   assert.equal(
     other.hits.map(({ url, headers }) => [url.slice(-3), headers.range]),
     [
       ['two', 'bytes=0-0'],
+      ['two', sample],
       ['ree', 'bytes=0-0'],
     ],
   );
+  assert.is(other.bytesSent, 1 + 4 * KiB + 1);
 });
 
 test('keeps one copy of a blob without a digest whatever its URL is signed with', async () => {
