@@ -8,6 +8,7 @@ import type { Settings } from '../../../functions/service/config/settings.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
 import { listen } from '../../support/app.ts';
 import { sha256 } from '../../support/blob-of.ts';
+import { get } from '../../support/client.ts';
 import { startMinio } from '../../support/minio.ts';
 import { need } from '../../support/programs.ts';
 import { rejects } from '../../support/rejects.ts';
@@ -102,6 +103,22 @@ test('keeps a chunk as one object below its prefix, with its digest beside it', 
   const found = await opened.client.send(new GetObjectCommand(opened.at(chunkPath(idOf()))));
   assert.is(sha256((await found.Body?.transformToByteArray()) ?? new Uint8Array()), chunk.sha256);
   assert.equal(found.Metadata, { sha256: chunk.sha256 });
+});
+
+test('tells where a chunk can be read by anyone for a quarter of an hour, and nothing of one that is not there', async () => {
+  await using opened = await openS3();
+  const chunk = chunkOf(1000, 'located');
+  assert.is(await opened.store.locate?.(idOf()), undefined);
+  await opened.store.write(idOf(), chunk);
+  const before = Date.now();
+  const located = await opened.store.locate?.(idOf());
+  assert.is(located?.sha256, chunk.sha256);
+  assert.is(located?.length, 1000);
+  const lifeMs = (located?.untilMs ?? 0) - before;
+  assert.ok(lifeMs > 0 && lifeMs <= 15 * 60_000 + 1_000, `${lifeMs} ms`);
+  const answer = await get(located?.url ?? '');
+  assert.is(answer.status, 200);
+  assert.is(answer.digest, chunk.sha256);
 });
 
 test('keeps what two stores with other prefixes have apart', async () => {
