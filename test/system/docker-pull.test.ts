@@ -1,6 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Dockerd, startDockerd } from '../support/dockerd.ts';
+import type { Image } from '../support/image.ts';
 import { assertEachBlobOnce, type MirrorNetwork, startMirrorNetwork } from '../support/mirror-network.ts';
 import { need } from '../support/programs.ts';
 import { shared } from '../support/shared.ts';
@@ -62,18 +63,24 @@ real('docker pulls by a registry mirror, the second time without a blob from the
   assert.ok((origin?.hits.length ?? 0) > 0, 'the tag was looked up at the registry');
 });
 
-real('docker pulls a manifest by its digest, and then without the registry', async () => {
-  const { network, dockerd } = await fresh();
-  await using _agent = await network.startAgent();
-  const image = await network.push(HUB, 'library/dadip2p-digest', { layerBytes: [MiB], seed: 'by digest' });
-  const reference = `dadip2p-digest@${image.manifest.digest}`;
-  assert.is(await dockerd.pull(reference), image.config.digest);
-  await dockerd.remove(reference);
-  network.heal();
-  for (const { front } of Object.values(network.registries)) front.faults = [{ on: /./, reset: true }];
-  assert.is(await dockerd.pull(reference), image.config.digest);
-  assertEachBlobOnce(network.mirror, image);
-});
+for (const [what, referenceOf] of [
+  ['a manifest by its digest', ({ manifest }: Image) => `dadip2p-away@${manifest.digest}`],
+  ['a tag', () => 'dadip2p-away:v1'],
+] as const) {
+  real(`docker pulls ${what}, and then without the registry`, async () => {
+    const { network, dockerd } = await fresh();
+    await using _agent = await network.startAgent();
+    const image = await network.push(HUB, 'library/dadip2p-away', { layerBytes: [MiB], seed: what });
+    const reference = referenceOf(image);
+    assert.is(await dockerd.pull(reference), image.config.digest);
+    await dockerd.remove(reference);
+    network.heal();
+    for (const { front } of Object.values(network.registries)) front.faults = [{ on: /./, reset: true }];
+    assert.is(await dockerd.pull(reference), image.config.digest);
+    await dockerd.remove(reference);
+    assertEachBlobOnce(network.mirror, image);
+  });
+}
 
 real('an image that is not there is not there, and no error of ours', async () => {
   const { network, dockerd } = await fresh();
