@@ -1,21 +1,21 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { S3Bucket } from '../../../functions/root/s3-bucket.ts';
-import { S3Store } from '../../../functions/root/s3-store.ts';
-import { HttpClient } from '../../../functions/service/http-client.ts';
-import { blobOf, sha256 } from '../../support/blob-of.ts';
-import { eachCase } from '../../support/each-case.ts';
-import type { Misdeed } from '../../support/front.ts';
-import { startMinio } from '../../support/minio.ts';
-import { startOrigin } from '../../support/origin.ts';
-import { need } from '../../support/programs.ts';
-import { CHUNK, openReader } from '../../support/reader.ts';
-import { s3Error } from '../../support/s3-rules.ts';
-import { chunkOf, idOf, sameChunk } from '../../support/samples.ts';
-import { shared } from '../../support/shared.ts';
-import { type StrictS3, startStrictS3 } from '../../support/strict-s3.ts';
+import { S3Bucket } from '../../functions/root/s3-bucket.ts';
+import { S3Store } from '../../functions/root/s3-store.ts';
+import { HttpClient } from '../../functions/service/http-client.ts';
+import { blobOf, sha256 } from '../support/blob-of.ts';
+import { eachCase } from '../support/each-case.ts';
+import type { Misdeed } from '../support/front.ts';
+import { startMinio } from '../support/minio.ts';
+import { startOrigin } from '../support/origin.ts';
+import { need } from '../support/programs.ts';
+import { CHUNK, openReader } from '../support/reader.ts';
+import { s3Error } from '../support/s3-rules.ts';
+import { chunkOf, idOf, sameChunk } from '../support/samples.ts';
+import { shared } from '../support/shared.ts';
+import { type StrictS3, startStrictS3 } from '../support/strict-s3.ts';
 
-const NAME = 'functions/root/s3-faults';
+const NAME = 'system/s3-faults';
 const test = suite(NAME);
 const real = need(test, NAME, 'minio');
 
