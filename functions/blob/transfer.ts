@@ -1,0 +1,201 @@
+import { hasCode, P2PError } from '../protocol/errors.ts';
+import type { Span } from '../protocol/range.ts';
+import type { Ask } from './ask.ts';
+import { BufferPool } from './buffer-pool.ts';
+import { countChunks, KiB, MiB, planRead, type Slice } from './chunk.ts';
+import type { ChunkSource } from './chunk-source.ts';
+import type { BlobFacts } from './facts.ts';
+import { Flight } from './flight.ts';
+import { readExtent } from './read-extent.ts';
+import type { Extent } from './store.ts';
+import type { DigestPass } from './verify.ts';
+
+// Held back of a reply until all of it is verified: a transfer that breaks here is short by Content-Length.
+const HELD_BACK_BYTES = 32 * KiB;
+// As large as a manifest gets (OCI distribution-spec, "Pushing Manifests"): clients that parse one as it comes act on
+// what is not verified, so all of it is held back.
+const MANIFEST_HELD_BACK_BYTES = 4 * MiB;
+
+/** Where bytes come from, and the digest of their whole chunk once that is known. */
+export interface Supply {
+  readonly from: string | undefined;
+  readonly sha256: string | undefined;
+}
+
+// Shared by all reads: buffers go back as soon as a piece has been used.
+const POOL = new BufferPool();
+
+/** One read of one span: its plan, the flights ahead of it, and what is still to be verified. */
+export class Transfer {
+  first: Supply | undefined;
+  readonly #reader: ChunkSource;
+  readonly #ask: Ask;
+  readonly #facts: BlobFacts;
+  readonly #span: Span;
+  readonly #pass: DigestPass | undefined;
+  readonly #signal: AbortSignal;
+  /** The chunks in use: the one being read, the one before it, those of the tail. */
+  readonly #supplies = new Map<number, Flight | Extent>();
+  /** The next chunk to verify; all before it are. */
+  #unverified: number;
+  /** The last chunk that was counted as read; a chunk may be read in two slices. */
+  #counted = -1;
+  /** The first chunk of which some is held back. */
+  #tailFrom = Number.POSITIVE_INFINITY;
+  #window = 1;
+  /** The last chunk that was asked for ahead. */
+  #askedTo = -1;
+  /** Those asked for ahead that had not landed when last looked at. */
+  #asked: number[] = [];
+
+  constructor(
+    reader: ChunkSource,
+    ask: Ask,
+    facts: BlobFacts,
+    span: Span,
+    pass: DigestPass | undefined,
+    signal: AbortSignal,
+  ) {
+    this.#reader = reader;
+    this.#ask = ask;
+    this.#facts = facts;
+    this.#span = span;
+    this.#pass = pass;
+    this.#signal = signal;
+    this.#unverified = Math.floor(span.start / facts.chunkBytes);
+  }
+
+  async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { start, end } = this.#span;
+    const heldBack = this.#ask.address.isManifest ? MANIFEST_HELD_BACK_BYTES : HELD_BACK_BYTES;
+    const held = Math.max(start, end - heldBack);
+    for (const slice of planRead({ start, end: held }, this.#facts.chunkBytes)) {
+      yield* this.#slice(slice);
+      // The chunk before this one has had a chunk's time to be hashed: verifying it now waits for nothing.
+      await this.#verifyBefore(slice.index);
+    }
+    const tail = [...planRead({ start: held, end }, this.#facts.chunkBytes)];
+    this.#tailFrom = tail[0]?.index ?? this.#tailFrom;
+    for (const { index } of tail) await this.#arrive(index);
+    await this.#verifyBefore((tail.at(-1)?.index ?? -1) + 1);
+    if (this.#pass !== undefined) await this.#conclude(this.#pass);
+    for (const slice of tail) yield* this.#slice(slice);
+    // All pieces have been used. After an error some may not have been: then nothing is released.
+    for (const index of [...this.#supplies.keys()]) this.#letGo(index);
+  }
+
+  async *#slice(slice: Slice): AsyncGenerator<Uint8Array, void, undefined> {
+    const { index, from, to } = slice;
+    let at = from;
+    let supply = await this.#supply(index);
+    if (!(supply instanceof Flight)) {
+      this.first ??= supply;
+      try {
+        for await (const piece of readExtent(supply, slice, POOL)) {
+          yield piece;
+          at += piece.length;
+        }
+      } catch (error) {
+        if (!hasCode(error, 'STORE_READ_FAILED')) throw error;
+        supply = this.#takeOff(index);
+      }
+    }
+    if (supply instanceof Flight) {
+      this.#lookAhead(index);
+      // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
+      this.#window = Math.min(this.#reader.lookAhead, this.#window + 1);
+      while (at < to) {
+        const piece = supply.view(at, Math.min(to, await supply.beyond(at, this.#signal)));
+        this.#lookAhead(index);
+        // It was wrong, and is being fetched anew.
+        if (piece.length === 0) continue;
+        this.first ??= supply;
+        yield piece;
+        at += piece.length;
+      }
+    }
+    this.#reader.count(supply.from ?? 'unknown', to - from, index > this.#counted ? 1 : 0);
+    this.#counted = index;
+  }
+
+  /** Waits until a chunk's first bytes are there: by then it is known whether it can be verified. */
+  async #arrive(index: number): Promise<void> {
+    const supply = await this.#supply(index);
+    if (!(supply instanceof Flight)) return;
+    this.#lookAhead(index);
+    if (supply.filled === 0) await supply.beyond(0, this.#signal);
+  }
+
+  /**
+   * Where a chunk's bytes come from: memory or a flight under way, else the stored chunk itself, else a new
+   * flight. What is to be hashed whole comes by flights alone.
+   */
+  async #supply(index: number): Promise<Flight | Extent> {
+    const known = this.#supplies.get(index) ?? this.#reader.ready(this.#ask, this.#facts, index);
+    const supply = known ?? (this.#pass ? undefined : await this.#reader.extent(this.#facts, index));
+    if (supply === undefined) return this.#takeOff(index);
+    if (!this.#supplies.has(index)) this.#hold(index, supply);
+    return supply;
+  }
+
+  /** In the same turn in which the supply was got: until then its memory is nobody's promise. */
+  #hold(index: number, supply: Flight | Extent): void {
+    if (supply instanceof Flight) supply.retain();
+    this.#supplies.set(index, supply);
+  }
+
+  #letGo(index: number): void {
+    const supply = this.#supplies.get(index);
+    if (supply instanceof Flight) supply.release();
+    this.#supplies.delete(index);
+  }
+
+  #takeOff(index: number): Flight {
+    const flight = this.#reader.flight(this.#ask, this.#facts, index);
+    this.#hold(index, flight);
+    return flight;
+  }
+
+  /**
+   * Has the next chunks fetched into the cache. They are not held here: a client that does not read on pins one
+   * chunk, not all those ahead of it, and a fetch that fails ahead of time is simply made again.
+   */
+  #lookAhead(index: number): void {
+    // One transfer to a range-ignoring origin serves in order: asking ahead would only disorder it.
+    if (this.#facts.rangeless) return;
+    const last = Math.ceil(this.#span.end / this.#facts.chunkBytes) - 1;
+    // Chunks asked for together share the link and land together: the next is asked for as soon as one lands,
+    // not when the reader gets there, or the link would idle in between.
+    const to = Math.min(last, index + 2 * this.#window);
+    this.#asked = this.#asked.filter((ahead) => ahead > index && !this.#reader.hasLanded(this.#facts, ahead));
+    let next = Math.max(index, this.#askedTo) + 1;
+    for (; next <= to && this.#asked.length < this.#window; next += 1) {
+      if (!this.#reader.ahead(this.#ask, this.#facts, next)) return;
+      this.#asked.push(next);
+      this.#askedTo = next;
+    }
+  }
+
+  async #verifyBefore(index: number): Promise<void> {
+    for (; this.#unverified < index; this.#unverified += 1) {
+      const supply = this.#supplies.get(this.#unverified);
+      if (supply instanceof Flight && (supply.expected !== undefined || this.#pass !== undefined)) {
+        const chunk = await supply.landed;
+        if (this.#pass?.offer(this.#unverified, chunk) === false) await this.#mismatch();
+      }
+      // What reaches into the tail is read from once more.
+      if (this.#unverified - 1 < this.#tailFrom) this.#letGo(this.#unverified - 1);
+    }
+  }
+
+  async #conclude(pass: DigestPass): Promise<void> {
+    const sums = pass.verdict(countChunks(this.#facts.size, this.#facts.chunkBytes));
+    if (sums === undefined) return this.#mismatch();
+    await this.#reader.seal(this.#ask.address, this.#facts, sums);
+  }
+
+  async #mismatch(): Promise<never> {
+    await this.#reader.quarantine(this.#ask.address, this.#facts);
+    throw new P2PError('DIGEST_MISMATCH', `the bytes of ${this.#facts.key} do not have that digest`);
+  }
+}
