@@ -28,6 +28,11 @@ export class Catalog {
     this.#events = events;
   }
 
+  /** The facts that are in memory. */
+  peek(addressKey: string): BlobFacts | undefined {
+    return this.#facts.get(addressKey);
+  }
+
   /** The facts, fresh or not. */
   async find(addressKey: string): Promise<BlobFacts | undefined> {
     const known = this.#facts.get(addressKey);

@@ -1,11 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { LRUCache } from 'lru-cache';
 import type { Address } from '../protocol/address.ts';
-import { hasCode, P2PError } from '../protocol/errors.ts';
+import { hasCode } from '../protocol/errors.ts';
 import type { Grant } from '../protocol/grant.ts';
 import { Access, type AccessPolicy } from './access/access.ts';
 import { NO_CREDENTIAL } from './access/credential.ts';
-import { Guard, type Guarded, isRefusal, requestOf } from './access/guard.ts';
+import { Guard, type Guarded, isAway, isRefusal, requestOf } from './access/guard.ts';
 import { Membership } from './access/membership.ts';
 import type { Ask } from './ask.ts';
 import { Blob } from './blob.ts';
@@ -13,7 +13,7 @@ import { Catalog } from './catalog.ts';
 import type { ReaderEvents } from './events.ts';
 import { type BlobFacts, isFresh } from './facts.ts';
 import { Fleet } from './fleet.ts';
-import { addressKey, claimKey } from './identity.ts';
+import { addressKey, blobKey, claimKey } from './identity.ts';
 import { type Claim, type Leases, NO_LEASES, UNLEASED } from './leases.ts';
 import { factsPath, leasePath } from './path.ts';
 import { Probe } from './probe.ts';
@@ -154,7 +154,10 @@ export class BlobReader {
     if (claim === proven || claimed?.sealed !== undefined)
       return claimed && { facts: claimed, isMember: true };
     const known = this.#membership.isStranger(claim) ? undefined : await this.#catalog.find(proven);
-    if (known !== undefined) return { facts: known, isMember: !this.access.isChecking };
+    if (known !== undefined) {
+      const isMember = claimed?.key === known.key || !this.access.isChecking;
+      return { facts: known, isMember };
+    }
     if (claimed === undefined) return undefined;
     if (!ask.doubtful || this.#doubted.has(claim)) return { facts: claimed, isMember: true };
     // A node that asks us has seen these bytes fail: fetch them anew, but not at everyone's every word.
@@ -178,7 +181,9 @@ export class BlobReader {
     const grant = await this.#guard.admit(ask, known);
     if (known.isMember) return grant && new Blob(this.#fleet, ask, known.facts, grant);
     const claim = claimKey(ask.address);
-    const own = grant && (await this.#membership.prove(ask, known.facts));
+    // Who answers for the one has answered for the other: a registry for all its repositories.
+    const isVouched = blobKey(ask.address, known.facts.size, undefined, undefined) === known.facts.key;
+    const own = grant && (isVouched ? known.facts : await this.#membership.prove(ask, known.facts));
     if (own === undefined) {
       // What this origin has under that name is then something else, or to be believed as little.
       this.#membership.disown(claim);
@@ -221,15 +226,17 @@ export class BlobReader {
       }
       const { facts, opened, said } = found;
       const grant = this.access.accept(requestOf(ask, facts), said);
-      // Before its first chunk is there, which may be all of it and prove it.
-      keeping.push(this.#catalog.remember(claim, facts), this.access.settled());
       if (opened !== undefined) await this.#fleet.adopt(ask, facts, opened);
+      // The first chunk may have been all of it, and have proven it by now.
+      const isProven = this.#catalog.peek(claim)?.sealed !== undefined;
+      if (!isProven) keeping.push(this.#catalog.remember(claim, facts));
+      keeping.push(this.access.settled());
       return { facts, isMember: true, grant, fetchedFrom: opened?.source.kind };
     } catch (failure) {
       if (isRefusal(failure)) this.access.refuse(requestOf(ask, known?.facts), failure);
       // What a digest names does not change while its origin is away.
-      const isAway = failure instanceof P2PError && failure.status >= 500;
-      if (known?.facts.digest !== undefined && isAway) return { ...known, grant: undefined, failure };
+      if (known?.facts.digest !== undefined && isAway(failure))
+        return { ...known, grant: undefined, failure };
       throw failure;
     } finally {
       this.#fleet.track(Promise.all(keeping).then(release));

@@ -95,7 +95,7 @@ export class BlobServer {
     if (wantsPlan(request)) return this.#plan(asked);
     const specs = request.method === 'GET' ? parseRange(request.headers.range) : undefined;
     const blob =
-      negotiates(asked) || hasCookies(request)
+      negotiates(asked) || hasCookies(request) || isUnstored(request)
         ? undefined
         : await this.#parts.reader.open(this.#ask(asked, specs));
     if (blob === undefined) return this.#relay(asked);
@@ -260,6 +260,10 @@ const negotiates = ({ address, request }: BlobRequest): boolean =>
 
 /** An event without cookies may still become a request with an empty header of them. */
 const hasCookies = ({ headers }: IncomingMessage): boolean => (headers.cookie ?? '') !== '';
+
+/** True when a node of ours wants the origin's own word (RFC 9111 §5.2.1.5); clients are not to choose that for all. */
+const isUnstored = ({ headers }: IncomingMessage): boolean =>
+  AGENT_HEADER in headers && /\bno-store\b/.test(headers['cache-control'] ?? '');
 
 const UPSTREAM_KINDS: ReadonlySet<string> = new Set(['origin', 'root', 'sibling']);
 

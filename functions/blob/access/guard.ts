@@ -108,9 +108,7 @@ export class Guard {
       return permission;
     } catch (error) {
       events.checked(isRefusal(error) ? 'refused' : 'unavailable');
-      // 429 may be this credential's alone.
-      const isAway = isOutage(error) && !hasCode(error, 'UPSTREAM_REFUSED');
-      if (isAway) this.#away.set(ask.address.origin, { error, untilMs: now() + AWAY_MS });
+      if (isAway(error)) this.#away.set(ask.address.origin, { error, untilMs: now() + AWAY_MS });
       throw error;
     }
   }
@@ -127,6 +125,16 @@ export const requestOf = ({ address, credential }: Ask, facts: BlobFacts | undef
 export const isRefusal = (error: unknown): error is P2PError =>
   hasCode(error, 'UPSTREAM_REFUSED') && error.status !== 429;
 
-/** True when nobody could say: the origin, or who asks it for us, is away, failing or overwhelmed. */
+/** True when the origin, or who asks it for us, is away or failing. 429 may be of one credential alone. */
+export const isAway = (error: unknown): boolean =>
+  error instanceof P2PError && error.status >= 500 && !isLoop(error);
+
+/** True when nobody could say: those are away, or overwhelmed. */
 const isOutage = (error: unknown): boolean =>
-  error instanceof P2PError && (error.status >= 500 || error.status === 429);
+  isAway(error) || (error instanceof P2PError && error.status === 429);
+
+/** True when a node refused to ask for the chain of agents before it: anyone can write one, and feign an outage by it. */
+function isLoop({ code, cause }: P2PError): boolean {
+  if (code === 'LOOP_DETECTED') return true;
+  return cause instanceof AggregateError && cause.errors.some((error) => hasCode(error, 'LOOP_DETECTED'));
+}

@@ -4,7 +4,7 @@ import { formatRange, type Span } from '../../protocol/range.ts';
 import { type Answer, readAnswer } from '../answer.ts';
 import type { Ask } from '../ask.ts';
 import { firstSuccess } from '../attempt.ts';
-import { countChunks, KiB } from '../chunk.ts';
+import { KiB, planRead } from '../chunk.ts';
 import { type BlobFacts, learnFacts } from '../facts.ts';
 import { claimKey } from '../identity.ts';
 import { type StoredChunks, wantedOf } from '../stored-chunks.ts';
@@ -75,14 +75,16 @@ export class Membership {
   }
 
   async #sample(facts: BlobFacts): Promise<Sample | undefined> {
-    if (facts.size === 0) return undefined;
-    const index = randomInt(countChunks(facts.size, facts.chunkBytes));
-    const chunk = await this.#parts.stored.read(wantedOf(facts, index));
-    if (chunk === undefined) return undefined;
-    const from = randomInt(Math.max(1, chunk.bytes.length - SAMPLE_BYTES + 1));
-    const bytes = Buffer.from(chunk.bytes.subarray(from, from + SAMPLE_BYTES));
-    const start = index * facts.chunkBytes + from;
-    return { bytes, span: { start, end: start + bytes.length } };
+    const length = Math.min(SAMPLE_BYTES, facts.size);
+    const start = randomInt(facts.size - length + 1);
+    const span = { start, end: start + length };
+    const pieces: Buffer[] = [];
+    for (const { index, from, to } of planRead(span, facts.chunkBytes)) {
+      const chunk = await this.#parts.stored.read(wantedOf(facts, index));
+      if (chunk === undefined) return undefined;
+      pieces.push(Buffer.from(chunk.bytes.subarray(from, to)));
+    }
+    return length > 0 ? { bytes: Buffer.concat(pieces), span } : undefined;
   }
 
   async #compare(
@@ -91,7 +93,13 @@ export class Membership {
     { span, bytes }: Sample,
     source: Source,
   ): Promise<BlobFacts | undefined> {
-    const sent = { ...headers, range: formatRange(span), 'accept-encoding': 'identity' };
+    // No node between has to fetch a whole chunk for it.
+    const sent = {
+      ...headers,
+      range: formatRange(span),
+      'accept-encoding': 'identity',
+      'cache-control': 'no-store',
+    };
     const reply = await source.open({ address, method: 'GET', headers: sent }, this.#signal);
     const answer = await readAnswer(reply, source);
     if (!covers(answer, span, facts.size)) {

@@ -382,6 +382,24 @@ test('asks again for a client that says no-cache', async () => {
   assert.is((await get(url, { headers: { 'cache-control': 'no-cache' } })).digest, sha256(after));
 });
 
+test('asks the origin for a node that wants its own word, and stores nothing of it; for no client', async () => {
+  await using origin = await startOrigin();
+  await using node = await startP2P();
+  const url = node.of(origin.put('/blob', BYTES, FRESH));
+  const unstored = { 'cache-control': 'no-store', range: 'bytes=7-9' };
+  await get(url);
+  await node.kit.reader.settled();
+  origin.forget();
+  assert.is((await get(url, { headers: unstored })).status, 206);
+  assert.is(origin.hits.length, 0);
+  const told = await get(url, { headers: { ...unstored, 'x-p2p-agent': 'agent' } });
+  assert.is(told.text, BYTES.subarray(7, 10).toString());
+  assert.equal(
+    origin.hits.map(({ headers }) => headers.range),
+    ['bytes=7-9'],
+  );
+});
+
 test('refuses a reply that is too large for its platform, and serves the parts of it', async () => {
   await using origin = await startOrigin();
   await using node = await startP2P({ maxReplyBytes: CHUNK });
