@@ -2,21 +2,21 @@ import { LRUCache } from 'lru-cache';
 import type { Address } from '../protocol/address.ts';
 import { type HeaderLines, hasCode } from '../protocol/errors.ts';
 import type { Access } from './access/access.ts';
-import { isRefusal, requestOf } from './access/guard.ts';
 import type { Ask } from './ask.ts';
-import { board, fillInTurn } from './askers.ts';
+import { board } from './askers.ts';
 import type { Catalog } from './catalog.ts';
 import type { Chunk } from './chunk.ts';
 import { ChunkPool } from './chunk-memory.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { ReaderEvents } from './events.ts';
 import type { BlobFacts } from './facts.ts';
-import { Filler, type FillOrder, type OpenReply } from './fill.ts';
+import type { OpenReply } from './fill.ts';
 import { Flight } from './flight.ts';
 import { addressKey, claimKey } from './identity.ts';
-import { type Claim, type Leases, NO_LEASES, type Waiting } from './leases.ts';
+import type { Leases } from './leases.ts';
 import { Passes } from './passes.ts';
-import { chunkPath, leasePath } from './path.ts';
+import { chunkPath } from './path.ts';
+import { type Adopted, Pilot } from './pilot.ts';
 import type { ChunkStore, Extent } from './store.ts';
 import { StoredChunks, type WantedChunk, wantedOf } from './stored-chunks.ts';
 import type { Upstream } from './upstream.ts';
@@ -38,21 +38,14 @@ export interface FleetParts {
   readonly poison?: boolean;
 }
 
-/** A reply that goes on as a flight. */
-interface Adopted {
-  readonly opened: OpenReply;
-  readonly claim: Promise<Claim<Chunk>>;
-}
-
 // After a digest mismatch the nodes above are asked not to answer from their caches for this long.
 const SUSPECT_MS = 60_000;
+
 /** Hands out the chunks of blobs: from the store, from a flight under way, or by a new one from the upstream. */
 export class Fleet implements ChunkSource {
   readonly lookAhead: number;
   readonly #parts: FleetParts;
-  readonly #leases: Leases;
-  readonly #signal: AbortSignal;
-  readonly #filler: Filler;
+  readonly #pilot: Pilot;
   readonly #stored: StoredChunks;
   readonly #pool: ChunkPool;
   readonly #flights = new Map<string, Flight>();
@@ -62,16 +55,13 @@ export class Fleet implements ChunkSource {
   readonly #suspects = new LRUCache<string, true>({ max: 1000, ttl: SUSPECT_MS });
   /** Flights and writes under way. */
   readonly #working = new Set<Promise<void>>();
-  #filling = 0;
 
   constructor(parts: FleetParts, signal: AbortSignal) {
     this.#parts = parts;
-    this.#leases = parts.leases ?? NO_LEASES;
-    this.#signal = signal;
     this.#stored = new StoredChunks(parts.store, parts.events);
     this.#pool = new ChunkPool(parts.chunkBytes, parts.poison);
     this.lookAhead = parts.lookAhead.perRead;
-    this.#filler = new Filler(parts.upstream, parts.events, signal);
+    this.#pilot = new Pilot({ ...parts, stored: this.#stored }, this, signal);
   }
 
   /** Flights under way. */
@@ -120,7 +110,7 @@ export class Fleet implements ChunkSource {
 
   ahead(ask: Ask, facts: BlobFacts, index: number): boolean {
     if (this.ready(ask, facts, index) !== undefined) return true;
-    if (this.#filling >= this.#parts.lookAhead.total) return false;
+    if (this.#pilot.filling >= this.#parts.lookAhead.total) return false;
     const path = chunkPath(wantedOf(facts, index).id);
     this.#departing.add(path);
     // A stored chunk that can be read where it is needs no fetching into memory.
@@ -169,7 +159,7 @@ export class Fleet implements ChunkSource {
     const index = opened.answer.kind === 'part' ? Math.floor(opened.answer.span.start / facts.chunkBytes) : 0;
     const flight = this.#flightOf(wantedOf(facts, index));
     if (this.#flights.has(chunkPath(flight.id))) return opened.reply.body.discard();
-    const claim = this.#claim(flight, 'not at all', async () => undefined);
+    const claim = this.#pilot.claim(flight);
     this.#launch(flight, ask, facts, { opened, claim });
     await claim;
   }
@@ -211,63 +201,14 @@ export class Fleet implements ChunkSource {
     this.#flights.set(path, flight);
     board(flight, ask);
     this.track(
-      this.#fly(flight, ask, facts, adopted)
+      this.#pilot
+        .fly(flight, ask, facts, adopted)
         .catch((error: unknown) => this.#crashed(flight, ask, facts, error))
         .then((isDone) => {
           if (this.#flights.get(path) === flight) this.#flights.delete(path);
           // Only now: whoever found it in the list until here has held it by itself.
           if (isDone) flight.release();
         }),
-    );
-  }
-
-  /** Resolves to true when nothing started here looks at the flight's memory any more. */
-  async #fly(flight: Flight, ask: Ask, facts: BlobFacts, adopted?: Adopted): Promise<boolean> {
-    const look = () => this.#stored.read(flight);
-    const stored = adopted === undefined ? await look() : undefined;
-    if (stored !== undefined) return this.#landStored(flight, stored);
-    const claim = adopted?.claim ?? this.#claim(flight, 'until found', look);
-    const found = adopted === undefined ? (await claim).found : undefined;
-    if (found !== undefined) return this.#landStored(flight, found);
-    this.#filling += 1;
-    try {
-      await this.#stored.room();
-      const chunk = await this.#fill(flight, facts, adopted?.opened);
-      flight.land(chunk);
-      if (flight.isDisowned) return true;
-      const isKept = await this.#stored.keep(flight.id, chunk);
-      // Of a blob of one chunk the chunk's digest is the blob's: it is proven.
-      const isProven =
-        facts.sealed === undefined && facts.digest !== undefined && flight.length === facts.size;
-      if (isProven) await this.seal(ask.address, facts, [chunk.sha256]);
-      return isKept;
-    } finally {
-      this.#filling -= 1;
-      // Those who wait for the flight need not wait for this.
-      this.track(claim.then(({ release }) => release?.()).catch(() => {}));
-    }
-  }
-
-  #landStored(flight: Flight, chunk: Chunk): true {
-    flight.from = this.#stored.name;
-    flight.land(chunk);
-    return true;
-  }
-
-  #claim({ id }: Flight, waiting: Waiting, look: () => Promise<Chunk | undefined>): Promise<Claim<Chunk>> {
-    return this.#leases.claim(leasePath(chunkPath(id)), look, waiting, this.#signal);
-  }
-
-  #fill(flight: Flight, facts: BlobFacts, opened: OpenReply | undefined): Promise<Chunk> {
-    return fillInTurn(
-      flight,
-      (ask, isFirst) => {
-        const order: FillOrder = { address: ask.address, facts, headers: this.headersFor(ask) };
-        return this.#filler.fill(flight, order, isFirst ? opened : undefined);
-      },
-      (ask, error) => {
-        if (isRefusal(error)) this.#parts.access.refuse(requestOf(ask, facts), error);
-      },
     );
   }
 
