@@ -1,0 +1,65 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { credentialOf } from '../blob/access/credential.ts';
+import type { Ask } from '../blob/ask.ts';
+import type { Address } from '../protocol/address.ts';
+import type { HeaderLines } from '../protocol/errors.ts';
+import { AGENT_HEADER, capChain, PROXY_NAME } from '../protocol/headers.ts';
+import { MANIFEST_ACCEPT } from '../protocol/manifest.ts';
+import type { RangeSpec } from '../protocol/range.ts';
+
+/** One request for a blob, whichever way it came in. */
+export interface BlobRequest {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly address: Address;
+  /** X-P2P-Agent for the next hop; undefined where this node is the last. */
+  readonly chain: string | undefined;
+  /** Lower-case, put over the headers of a reply that comes out of the cache or goes into it. */
+  readonly headers?: HeaderLines;
+}
+
+/** What a request asks a reader for; `specs` are the ranges that it asks for, if it asks for any. */
+export function askOf(
+  { request, address, chain }: BlobRequest,
+  specs: readonly RangeSpec[] | undefined,
+): Ask {
+  const { headers, method } = request;
+  return {
+    address,
+    headers: {
+      'user-agent': PROXY_NAME,
+      ...(address.isManifest ? { accept: MANIFEST_ACCEPT } : {}),
+      ...(chain === undefined ? {} : { [AGENT_HEADER]: capChain(chain) }),
+      ...(headers.authorization === undefined ? {} : { authorization: headers.authorization }),
+    },
+    first: method === 'HEAD' && !address.isManifest ? undefined : firstByte(specs),
+    wantsBody: method !== 'HEAD',
+    credential: credentialOf(address, headers.authorization),
+    // A whole blob is checked again only for a node of ours, which has seen it fail.
+    doubtful:
+      /\bno-cache\b/.test(headers['cache-control'] ?? '') &&
+      (address.digest === undefined || AGENT_HEADER in headers),
+  };
+}
+
+/** Where a read begins, so that what is asked for first brings it along. A manifest's HEAD is followed by its GET. */
+function firstByte(specs: readonly RangeSpec[] | undefined): number | undefined {
+  const first = specs?.[0];
+  if (first === undefined) return 0;
+  return 'first' in first ? first.first : undefined;
+}
+
+/** True when the reply is for the one client alone, and nothing of it to be shared. */
+export const isForOneAlone = (asked: BlobRequest): boolean =>
+  negotiates(asked) || hasCookies(asked.request) || isUnstored(asked.request);
+
+/** True when what the client gets depends on its Accept (RFC 9110 §12.5.1). What a digest names does not. */
+const negotiates = ({ address, request }: BlobRequest): boolean =>
+  address.digest === undefined && (request.headers.accept ?? '*/*').trim() !== '*/*';
+
+/** An event without cookies may still become a request with an empty header of them. */
+export const hasCookies = ({ headers }: IncomingMessage): boolean => (headers.cookie ?? '') !== '';
+
+/** True when a node of ours wants the origin's own word (RFC 9111 §5.2.1.5); clients are not to choose that for all. */
+const isUnstored = ({ headers }: IncomingMessage): boolean =>
+  AGENT_HEADER in headers && /\bno-store\b/.test(headers['cache-control'] ?? '');
