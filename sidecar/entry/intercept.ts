@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { LRUCache } from 'lru-cache';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { bareHost } from '../../functions/service/host-pattern.ts';
 import type { Logger } from '../../functions/service/log.ts';
@@ -23,14 +24,17 @@ export interface InterceptParts {
   readonly now: () => number;
 }
 
+// A server takes some 50 KiB, and a client may ask for 65535 ports of each host: of these few are of use.
+const MAX_PORTS = 4;
+
 // First byte of a TLS record that opens a handshake (RFC 8446 §5.1).
 const HANDSHAKE_RECORD = 0x16;
 
 /** Ends the TLS of clients that asked by CONNECT for hosts whose content is accelerated. */
 export class Interception {
   readonly #parts: InterceptParts;
-  /** As long as a leaf is shown its servers live: one for each port of the host. */
-  readonly #servers = new WeakMap<Leaf, Map<string, Server>>();
+  /** As long as a leaf is shown its servers live: one for each port of the host that was asked for of late. */
+  readonly #servers = new WeakMap<Leaf, LRUCache<string, Server>>();
 
   constructor(parts: InterceptParts) {
     this.#parts = parts;
@@ -72,7 +76,7 @@ export class Interception {
 
   async #serverFor(origin: URL): Promise<Server> {
     const leaf = await this.#parts.leaves.of(bareHost(origin.hostname));
-    const servers = this.#servers.get(leaf) ?? new Map<string, Server>();
+    const servers = this.#servers.get(leaf) ?? new LRUCache<string, Server>({ max: MAX_PORTS });
     this.#servers.set(leaf, servers);
     const server = servers.get(origin.host) ?? this.#createServer(origin, leaf);
     servers.set(origin.host, server);

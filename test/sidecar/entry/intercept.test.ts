@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { connect, createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, Server as TlsServer } from 'node:tls';
+import { queryObjects } from 'node:v8';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseHostPattern } from '../../../functions/service/host-pattern.ts';
@@ -234,6 +235,18 @@ test('lets go of clients that say nothing, or break off, before TLS stands', asy
     await until(`the client that is ${name} to be let go`, async () => (await proxy.connections()) === 0);
     socket.destroy();
   }
+});
+
+test('holds a bounded number of servers, however many ports of a host are asked for', async () => {
+  // Broke: 44 KiB for each of 65535 ports, for ever.
+  await using proxy = await startProxy();
+  const before = queryObjects(TlsServer, { format: 'count' });
+  for (let port = 1; port <= 40; port += 1) {
+    const socket = await proxy.tls(`registry.test:${port}`);
+    socket.destroy();
+  }
+  const made = queryObjects(TlsServer, { format: 'count' }) - before;
+  assert.ok(made <= 4, `${made} servers`);
 });
 
 test('serves one request after the other on a connection, and pipelined ones', async () => {
