@@ -116,9 +116,11 @@ export function withHints(address: Address, hints: AddressHints): Address {
 }
 
 function withoutQuery(identity: string, ignored: boolean | readonly string[]): string {
-  const [path = '', query] = identity.split('?', 2);
-  if (query === undefined || ignored === false) return identity;
-  const kept = ignored === true ? [] : query.split('&').filter((pair) => !ignored.includes(nameOf(pair)));
+  const at = identity.indexOf('?');
+  if (at === -1 || ignored === false) return identity;
+  const path = identity.slice(0, at);
+  const parameters = identity.slice(at + 1).split('&');
+  const kept = ignored === true ? [] : parameters.filter((pair) => !ignored.includes(nameOf(pair)));
   return kept.length > 0 ? `${path}?${kept.join('&')}` : path;
 }
 

@@ -70,8 +70,11 @@ export class Rules {
     if (this.#find({ url, method: '' }).action === 'deny') throw denied(url);
   }
 
-  #find({ url, method }: Asked): Verdict {
-    const parsed = new URL(url);
+  #find({ url: asked, method }: Asked): Verdict {
+    const parsed = new URL(asked);
+    // `a.test.` is the same host (RFC 3986 §3.2.2).
+    parsed.hostname = parsed.hostname.replace(/\.+$/, '');
+    const url = parsed.href;
     for (const { rule, methods, hosts, pattern, namesDigest } of this.#rules) {
       if (methods !== undefined && !methods.has(method)) continue;
       if (hosts !== undefined && !hosts.some((host) => matchesHost(host, parsed))) continue;

@@ -86,6 +86,10 @@ export async function pass(
   );
   const { reply } = passed;
   const status = reply.statusCode ?? 0;
+  if (passed.connection === undefined && !isFinal(reply)) {
+    passed.end();
+    throw new P2PError('UPSTREAM_MISMATCHED', `${url.host} answered ${status}, which ends no request`);
+  }
   // Before the client sees the reply: it may ask at once.
   if (!isSafe && status < 400) await reader.invalidate(address);
   noteRight(reader.access, address, request, reply);
@@ -108,6 +112,10 @@ export async function pass(
     passed.end();
   }
 }
+
+/** Whether this may be said again: Node reads any three digits, and words that it would not write. */
+const isFinal = ({ statusCode = 0, statusMessage = '' }: IncomingMessage): boolean =>
+  statusCode >= 200 && !/[^\t\x20-\x7e\x80-\xff]/.test(statusMessage);
 
 const bodyOf = (reply: IncomingMessage, signal: AbortSignal): Pick<ReplyBody, 'read'> => ({
   async read(sink) {

@@ -55,6 +55,16 @@ test('denies behind a tunnel only what is denied whatever is asked there', () =>
   throws('RULE_DENIED', () => rules.refuseDenied('https://a.test/'));
 });
 
+test('denies a host by its name with a dot at the end, too', () => {
+  for (const rule of [{ Hosts: ['a.test'] }, { Hosts: ['*.test'] }, { Match: '^https?://a\\.test[:/]' }]) {
+    const rules: Rule[] = [{ ...rule, Action: 'deny' }];
+    for (const url of ['http://a.test./x', 'http://A.TEST.:8080/x', 'http://a.test%2e/x']) {
+      throws('RULE_DENIED', () => judge(rules, url));
+    }
+    throws('RULE_DENIED', () => new Rules(rules).refuseDenied('https://a.test.:8443/'));
+  }
+});
+
 const HEX = 'ab'.repeat(32);
 
 test('takes the digest that the expression names, and no other', () => {
@@ -79,6 +89,16 @@ for (const [ignored, identity] of [
     assert.is(address.url, 'http://a.test/x?v=1&session=2&t=3', 'the origin is sent all of it');
   });
 }
+
+test('keeps apart what follows a second question mark, whatever of the query it ignores', () => {
+  // Broke: all of it was cut off, and one was served the other.
+  const rules: Rule[] = [{ Match: '/x', Action: 'accelerate', IgnoreQuery: ['t'] }];
+  const [one, other] = ['a', 'b'].map(
+    (file) => judge(rules, `http://a.test/x?get=x?${file}&t=1`).address.identity,
+  );
+  assert.is(one, 'http://a.test/x?get=x?a');
+  assert.is(other, 'http://a.test/x?get=x?b');
+});
 
 test('believes that content never changes, unless a digest proves it', () => {
   const rules: Rule[] = [{ Hosts: ['*'], Action: 'accelerate', Immutable: true, MinSize: 5 }];

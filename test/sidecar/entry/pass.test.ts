@@ -233,6 +233,9 @@ for (const reply of [
   'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd',
   'HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n',
   'SSH-2.0-OpenSSH_9.2\r\n',
+  'HTTP/1.1 099 Early\r\nContent-Length: 0\r\n\r\n',
+  'HTTP/1.1 101 Switching\r\n\r\n',
+  'HTTP/1.1 200 \x01\r\nContent-Length: 0\r\n\r\n',
   `HTTP/1.1 200 OK\r\nX: ${'a'.repeat(100 * 1024)}\r\n\r\n`,
 ]) {
   test(`takes no reply that two readers would read differently: ${JSON.stringify(reply.slice(0, 60))}`, async () => {
