@@ -159,11 +159,19 @@ export class BlobReader {
       return { facts: known, isMember };
     }
     if (claimed === undefined) return undefined;
-    if (!ask.doubtful || this.#doubted.has(claim)) return { facts: claimed, isMember: true };
+    const isDoubted = ask.doubtful && !this.#doubted.has(claim) && (await this.#mayRead(ask, claimed));
+    if (!isDoubted) return { facts: claimed, isMember: true };
     // A node that asks us has seen these bytes fail: fetch them anew, but not at everyone's every word.
     this.#doubted.set(claim, true);
     await this.#fleet.drop(ask.address, claimed);
     return undefined;
+  }
+
+  /** Whether it is known that the asker may read this; whoever may not has not seen it fail either. */
+  async #mayRead(ask: Ask, facts: BlobFacts): Promise<boolean> {
+    const request = requestOf(ask, facts);
+    await this.access.recall(request);
+    return this.access.granted(request) !== undefined;
   }
 
   #mayUse(ask: Ask, known: BlobFacts): boolean {

@@ -282,6 +282,21 @@ test('serves on in an outage with OnOutage stale who was allowed last, and nobod
   await rejects('ACCESS_UNPROVEN', kit.open(url, as('carol')));
 });
 
+test('drops nothing at the word of who may not read it', async () => {
+  await using origin = await startPrivateOrigin(RIGHTS);
+  await using kit = openReader({ lookAhead: { perRead: 0, total: 0 } });
+  const url = origin.put(pathIn('app'), BYTES);
+  const part = { start: 0, end: 10 };
+  await kit.read(url, part, as('alice'));
+  await kit.reader.settled();
+  await rejects('UPSTREAM_REFUSED', kit.open(url, { ...as('bob'), doubtful: true }));
+  origin.forget();
+  same(await kit.read(url, part, as('alice')), BYTES.subarray(0, 10));
+  assert.is(origin.hits.length, 0);
+  same(await kit.read(url, part, { ...as('alice'), doubtful: true }), BYTES.subarray(0, 10));
+  assert.is(origin.hits.length, 1, 'who may read it is believed');
+});
+
 test('takes no chain of agents that a client wrote for an outage', async () => {
   await using origin = await startPrivateOrigin({ ...RIGHTS, '': ['public'] });
   await using origins = originUpstream();
