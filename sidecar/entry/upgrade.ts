@@ -35,7 +35,7 @@ export function takeUpgrades(server: Server, listener: RequestListener): void {
       const response = new ServerResponse(request);
       response.shouldKeepAlive = false;
       response.assignSocket(socket);
-      response.once('finish', () => socket.end());
+      response.once('finish', () => leave(socket));
       listener(request, response);
     };
     // A connection carries one reply at a time, and what is pipelined waits for its turn.
@@ -47,6 +47,16 @@ export function takeUpgrades(server: Server, listener: RequestListener): void {
 
 // What breaks closes too, and that is told.
 const ignore = () => {};
+
+// A client that was refused and does not hang up is not waited for longer.
+const REFUSAL_MS = 2_000;
+
+/** Ends a connection that was not switched. Unread, what the client has sent would hide that it has left. */
+function leave(socket: Socket): void {
+  socket.removeAllListeners('readable').resume().end();
+  const timer = setTimeout(() => socket.destroy(), REFUSAL_MS);
+  socket.once('close', () => clearTimeout(timer));
+}
 
 const STILL_HTTP = /^(?:h2c|http|tls)\b/i;
 

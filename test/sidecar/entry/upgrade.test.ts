@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { startOrigin } from '../../support/origin.ts';
 import { startProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 import { dial, startWire } from '../../support/wire.ts';
 
 const test = suite('sidecar/entry/upgrade');
@@ -89,6 +90,22 @@ for (const protocol of ['websocket', 'h2c']) {
     assert.is(origin.wires.length, 1);
   });
 }
+
+test('lets go of a client that was refused, whatever it has sent meanwhile, and whether it hangs up or not', async () => {
+  // Broke: what nobody read hid the end of the connection, which was held for ever.
+  await using origin = await startWire();
+  await using proxy = await startProxy();
+  const open = () => new Promise<number>((resolve) => proxy.server.getConnections((_, n) => resolve(n)));
+  for (const hangsUp of [true, false]) {
+    await using client = dial(proxy.port, `${ask(`${origin.url}/chat`, 'websocket')}early`);
+    const wire = await origin.accept();
+    await wire.hear(/\r\n\r\n/);
+    wire.say('HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\nno!');
+    await client.hear(/no!$/);
+    if (hangsUp) client.socket.end();
+    await until('the connection to be closed', async () => (await open()) === 0);
+  }
+});
 
 test('stops the origin when the client leaves before the switch', async () => {
   await using origin = await startWire();
