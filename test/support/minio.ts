@@ -1,4 +1,10 @@
-import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import { get } from './client.ts';
 import { freePort, startDaemon } from './daemon.ts';
 import { findMinio } from './programs.ts';
@@ -61,6 +67,15 @@ export async function listObjects(s3: S3Server): Promise<string[]> {
   );
   client.destroy();
   return objects;
+}
+
+/** Puts an object of one byte under each name. */
+export async function putObjects(s3: S3Server, names: readonly string[]): Promise<void> {
+  const client = clientOf(s3);
+  await Promise.all(
+    names.map((Key) => client.send(new PutObjectCommand({ Bucket: s3.bucket, Key, Body: '.' }))),
+  );
+  client.destroy();
 }
 
 async function createBucket(s3: S3Server): Promise<void> {

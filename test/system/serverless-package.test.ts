@@ -1,0 +1,172 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { chunkPath, leasePath } from '../../functions/blob/path.ts';
+import { shared } from '../support/shared.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { zipNames } from '../support/zip.ts';
+
+const test = suite('system/serverless-package');
+const run = promisify(execFile);
+
+const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
+const SERVERLESS = join(REPOSITORY, 'node_modules/serverless/bin/serverless.js');
+const MAX_ZIP_BYTES = 3 * 2 ** 20;
+
+// As CloudFormation reads it: anything.
+type Json = ReturnType<typeof JSON.parse>;
+
+interface Packaged extends AsyncDisposable {
+  readonly template: Json;
+  readonly zip: string;
+}
+
+/** `serverless package` without credentials and without a network to find any by. */
+async function packageService(params: readonly string[] = []): Promise<Packaged> {
+  assert.ok(existsSync(join(REPOSITORY, '.esbuild/read.js')), 'npm run build makes the bundle');
+  const dir = await tempDir();
+  const given = params.map((param) => `--param=${param}`);
+  await run(process.execPath, [SERVERLESS, 'package', '--stage', 'shown', '--package', dir.path, ...given], {
+    cwd: REPOSITORY,
+    env: {
+      PATH: process.env.PATH,
+      HOME: dir.path,
+      AWS_EC2_METADATA_DISABLED: 'true',
+      HTTPS_PROXY: 'http://127.0.0.1:1',
+      SLS_TELEMETRY_DISABLED: '1',
+      SLS_NOTIFICATIONS_MODE: 'off',
+    },
+  });
+  const template = JSON.parse(
+    readFileSync(join(dir.path, 'cloudformation-template-update-stack.json'), 'utf8'),
+  );
+  const zip = join(dir.path, 'dadip2p.zip');
+  return { template, zip, [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose]() };
+}
+
+const packaged = shared(test, packageService);
+
+const ofType = ({ Resources }: Json, type: string): Json[] =>
+  Object.values<Json>(Resources).filter(({ Type }) => Type === type);
+
+/** A resource of a statement as text, with names of the template in braces. */
+function arn(resource: Json): string {
+  if (typeof resource === 'string') return resource;
+  const { 'Fn::GetAtt': attribute, 'Fn::Join': join, Ref } = resource;
+  if (attribute !== undefined) return `{${attribute.join('.')}}`;
+  return Ref === undefined ? join[1].map(arn).join(join[0]) : `{${Ref}}`;
+}
+
+test('the bundle is all that is shipped, and small', async () => {
+  const { zip } = await packaged();
+  assert.equal(zipNames(readFileSync(zip)).sort(), ['.esbuild/package.json', '.esbuild/read.js']);
+  const { size } = statSync(zip);
+  assert.ok(size <= MAX_ZIP_BYTES, `${size} bytes`);
+});
+
+test('the function runs Node 22 on arm64 behind its own URL, not behind an API that decodes paths', async () => {
+  const { template } = await packaged();
+  const [{ Properties: read }, ...others] = ofType(template, 'AWS::Lambda::Function');
+  assert.is(others.length, 0);
+  assert.is(read.Runtime, 'nodejs22.x');
+  assert.equal(read.Architectures, ['arm64']);
+  assert.is(read.Handler, '.esbuild/read.handler');
+  assert.equal(read.Environment.Variables.DADIP2P_S3__Bucket, { Ref: 'ChunkBucket' });
+  assert.is(ofType(template, 'AWS::ApiGatewayV2::Api').length, 0);
+  assert.is(ofType(template, 'AWS::Lambda::Url').length, 1);
+  // Since October 2025 a public URL takes both.
+  assert.equal(
+    ofType(template, 'AWS::Lambda::Permission').map(({ Properties }) => Properties.Action),
+    ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'],
+  );
+  assert.equal(template.Outputs.RootURL.Value, { 'Fn::GetAtt': ['ReadLambdaFunctionUrl', 'FunctionUrl'] });
+});
+
+test('the function may do to its objects, bucket and log what it does, and nothing else', async () => {
+  const { template } = await packaged();
+  const [role, ...others] = ofType(template, 'AWS::IAM::Role');
+  assert.is(others.length, 0);
+  assert.is(role.Properties.ManagedPolicyArns, undefined);
+  const statements = role.Properties.Policies.flatMap(({ PolicyDocument }: Json) => PolicyDocument.Statement);
+  const allowed = statements.map(({ Effect, Action, Resource }: Json) => [
+    Effect,
+    [Action].flat(),
+    [Resource].flat().map(arn),
+  ]);
+  const key = 'f'.repeat(64);
+  const chunk = chunkPath({ key, chunkBytes: 1, index: 0 });
+  const folder = (path: string) => `{ChunkBucket.Arn}/${path.split('/', 1)[0]}/*`;
+  assert.equal(allowed, [
+    ['Allow', ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], [folder(chunk), folder(leasePath(chunk))]],
+    ['Allow', ['s3:ListBucket'], ['{ChunkBucket.Arn}']],
+    ['Allow', ['logs:CreateLogStream', 'logs:PutLogEvents'], ['{ReadLogGroup.Arn}']],
+  ]);
+});
+
+test('every bucket is encrypted, closed to the public, and reached over TLS alone', async () => {
+  const { template } = await packaged();
+  const buckets = ofType(template, 'AWS::S3::Bucket');
+  assert.is(buckets.length, 2);
+  for (const { Properties } of buckets) {
+    const [rule] = Properties.BucketEncryption.ServerSideEncryptionConfiguration;
+    assert.is(rule.ServerSideEncryptionByDefault.SSEAlgorithm, 'AES256');
+    assert.equal(Properties.PublicAccessBlockConfiguration, {
+      BlockPublicAcls: true,
+      BlockPublicPolicy: true,
+      IgnorePublicAcls: true,
+      RestrictPublicBuckets: true,
+    });
+  }
+  const policies = ofType(template, 'AWS::S3::BucketPolicy').map(({ Properties }) => Properties);
+  assert.equal(
+    policies.map(({ Bucket }) => Bucket.Ref),
+    ['ServerlessDeploymentBucket', 'ChunkBucket'],
+  );
+  for (const { PolicyDocument } of policies) {
+    const [{ Effect, Principal, Action, Resource, Condition }] = PolicyDocument.Statement;
+    assert.equal([Effect, Principal, Action], ['Deny', '*', 's3:*']);
+    assert.is(Resource.length, 2);
+    assert.is(String(Condition.Bool['aws:SecureTransport']), 'false');
+  }
+});
+
+test('nothing is kept for ever that nobody gives back: uploads, leases, chunks, logs', async () => {
+  const { template } = await packaged();
+  const [uploads, leases, { 'Fn::If': chunks }] =
+    template.Resources.ChunkBucket.Properties.LifecycleConfiguration.Rules;
+  assert.equal(uploads.AbortIncompleteMultipartUpload, { DaysAfterInitiation: 1 });
+  assert.equal([leases.Prefix, leases.ExpirationInDays, leases.Status], ['lease/', 1, 'Enabled']);
+  assert.equal([chunks[0], chunks[1].Prefix, chunks[1].ExpirationInDays], ['Expires', 'v1/', 30]);
+  for (const { Properties } of ofType(template, 'AWS::Logs::LogGroup')) {
+    assert.is(Properties.RetentionInDays, 14);
+  }
+});
+
+test('errors and throttling raise an alarm, and parameters say who is told, and bound the instances', async () => {
+  await using given = await packageService(['concurrency=20', 'expireDays=0', 'alarmEmail=a@example.com']);
+  const { template } = given;
+  const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(({ Properties }) => Properties);
+  assert.equal(
+    alarms.map(({ MetricName }) => MetricName),
+    ['Errors', 'Throttles'],
+  );
+  for (const { AlarmActions, Dimensions } of alarms) {
+    assert.equal(AlarmActions['Fn::If'].slice(0, 2), ['HasEmail', [{ Ref: 'AlarmTopic' }]]);
+    assert.equal(Dimensions, [{ Name: 'FunctionName', Value: { Ref: 'ReadLambdaFunction' } }]);
+  }
+  const { AlarmTopic, ReadLambdaFunction } = template.Resources;
+  assert.is(AlarmTopic.Properties.Subscription[0].Endpoint, 'a@example.com');
+  const [condition, concurrency] = ReadLambdaFunction.Properties.ReservedConcurrentExecutions['Fn::If'];
+  assert.equal([condition, Number(concurrency)], ['IsBounded', 20]);
+  // What Fn::Equals compares has to be text.
+  const compared = (name: string) => template.Conditions[name]['Fn::Not'][0]['Fn::Equals'];
+  assert.equal(compared('IsBounded'), ['=20', '=0']);
+  assert.equal(compared('Expires'), ['=0', '=0']);
+  assert.equal(compared('HasEmail'), ['a@example.com', '']);
+});
+
+test.run();
