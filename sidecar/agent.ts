@@ -93,7 +93,8 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     hasFallback: OriginFallback,
     now: Date.now,
   });
-  const origin = new OriginUpstream({ http: originHttp, access, random: Math.random });
+  const rules = new Rules(ProxyConfig.Rules);
+  const origin = new OriginUpstream({ http: originHttp, access, rules, random: Math.random });
   const upstream = new FallbackUpstream(OriginFallback ? [roots, origin] : [roots]);
   const store = await openCache(CacheConfig, parts);
   const events = metrics.readerEvents(log);
@@ -110,7 +111,6 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   });
   metrics.watchFlights(() => reader.flights);
   const blobs = new BlobServer({ reader, upstream, self, metrics, now: Date.now });
-  const rules = new Rules(ProxyConfig.Rules);
   const outages = new Outages(Date.now);
   const mirror = new Mirror({
     registries: new Registries(settings.Mirror, access),

@@ -56,7 +56,8 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const access = new OriginAccess(Origins);
   const trust = loadTrust(ExtraCA, parts.nodeCa);
   const http = new HttpClient({ ...limits, connections: ORIGIN_CONNECTIONS, lookup: access.lookup, trust });
-  const upstream = new OriginUpstream({ http, access, random: Math.random });
+  const rules = new Rules(ProxyConfig.Rules);
+  const upstream = new OriginUpstream({ http, access, rules, random: Math.random });
   const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS, trust });
   const events = parts.metrics.readerEvents(parts.log);
   const { durable, leases } = await openStore(settings, s3Http, parts.log, events);
@@ -78,7 +79,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const blobs = new BlobServer({ reader, upstream, locate, now: Date.now, ...parts });
   parts.metrics.watchFlights(() => reader.flights);
   return {
-    app: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules: new Rules(ProxyConfig.Rules), ...parts }),
+    app: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules, ...parts }),
     reader,
     async close() {
       await reader.close();

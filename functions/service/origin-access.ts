@@ -6,9 +6,9 @@ import { bareHost, type HostPattern, isWildcard, matchesHost, parseHostPattern }
 import { ORIGIN_PRESETS } from './origin-presets.ts';
 
 const COMPATIBLE = ipaddr.IPv6.parseCIDR('::/96');
-// Azure's host agent: it answers for metadata and credentials on an address that looks public. Other clouds'
-// are private by range.
-const METADATA: ReadonlySet<string> = new Set(['168.63.129.16']);
+// Azure's host agent, on an address that looks public, and EC2's of IPv6, among the private ones. What else answers
+// for metadata and credentials is link-local.
+const METADATA: ReadonlySet<string> = new Set(['168.63.129.16', 'fd00:ec2::254']);
 
 /**
  * Which origins may be read. An origin must be on the list; whatever it is called, an address that is not
@@ -62,10 +62,19 @@ export class OriginAccess {
     (hostname, options, callback) => {
       resolve(hostname, { ...options, all: true }, (error, addresses) => {
         if (error !== null) return callback(error, '', 4);
-        const open = this.opens(origin) ? addresses : addresses.filter(({ address }) => isPublic(address));
+        const isOpened = this.opens(origin);
+        // Whoever owns a listed name chooses where it leads: to what hands out a machine's credentials it may not.
+        const open = addresses.filter(({ address }) => (isOpened ? !isMetadata(address) : isPublic(address)));
         const first = open[0];
         if (first === undefined) {
-          return callback(notAllowed(origin.origin, 'resolves to no public address'), '', 4);
+          return callback(
+            notAllowed(
+              origin.origin,
+              `resolves to no ${isOpened ? 'address for origins' : 'public address'}`,
+            ),
+            '',
+            4,
+          );
         }
         if (options.all) (callback as (error: null, addresses: LookupAddress[]) => void)(null, open);
         else callback(null, first.address, first.family);
@@ -77,11 +86,17 @@ function expandPreset(entry: string): readonly string[] {
   return entry.startsWith('preset:') ? (ORIGIN_PRESETS.get(entry.slice('preset:'.length)) ?? []) : [entry];
 }
 
+/** True for what answers for a machine's metadata and credentials: opened by an entry that is that address alone. */
+function isMetadata(address: string): boolean {
+  if (!ipaddr.isValid(address)) return true;
+  const parsed = ipaddr.process(address);
+  return METADATA.has(parsed.toString()) || parsed.range() === 'linkLocal';
+}
+
 function isPublic(address: string): boolean {
-  if (!ipaddr.isValid(address)) return false;
+  if (isMetadata(address)) return false;
   // IPv4 in IPv6 is judged as the IPv4 it is; its old form, `::a.b.c.d`, goes nowhere in public.
   const parsed = ipaddr.process(address);
-  if (METADATA.has(parsed.toString())) return false;
   return parsed.range() === 'unicast' && !(parsed instanceof ipaddr.IPv6 && parsed.match(COMPATIBLE));
 }
 

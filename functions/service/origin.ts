@@ -4,6 +4,7 @@ import { P2PError } from '../protocol/errors.ts';
 import { forwardedHeaders, headerValue } from '../protocol/headers.ts';
 import type { HttpClient } from './http-client.ts';
 import type { OriginAccess } from './origin-access.ts';
+import type { Rules } from './rules.ts';
 
 // A registry redirects to its store, a store at most to another region.
 const MAX_REDIRECTS = 5;
@@ -17,6 +18,8 @@ const RETRY_PAUSES_MS = [0, 100, 500];
 export interface OriginParts {
   readonly http: HttpClient;
   readonly access: OriginAccess;
+  /** Judge where redirects lead. */
+  readonly rules: Pick<Rules, 'refuseDenied'>;
   readonly random: () => number;
 }
 
@@ -42,7 +45,8 @@ export class OriginUpstream implements Upstream {
   }
 
   /**
-   * One request to the origin, redirects followed. Every hop is judged by address, the first also by the list;
+   * One request to the origin, redirects followed. Every hop is judged by address and by the rules, the first also by
+   * the list;
    * credentials are dropped when the host, port or scheme changes.
    */
   async #open(
@@ -62,6 +66,7 @@ export class OriginUpstream implements Upstream {
         throw new P2PError('UPSTREAM_FAILED', `the origin redirects to "${redact(location)}"`);
       }
       this.#parts.access.checkAddress(next);
+      this.#parts.rules.refuseDenied(next.href);
       if (next.origin !== url.origin) {
         const { authorization: _, ...others } = sent;
         sent = others;

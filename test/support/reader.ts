@@ -15,6 +15,7 @@ import type { Span } from '../../functions/protocol/range.ts';
 import { HttpClient, type HttpLimits } from '../../functions/service/http-client.ts';
 import { OriginUpstream } from '../../functions/service/origin.ts';
 import { OriginAccess } from '../../functions/service/origin-access.ts';
+import { Rules } from '../../functions/service/rules.ts';
 
 /** What a reader has told its watcher. */
 export interface Told extends ReaderEvents {
@@ -59,7 +60,7 @@ export function originUpstream(limits: Partial<HttpLimits> = {}): TestUpstream {
     lookup: access.lookup,
   });
   return {
-    upstream: new OriginUpstream({ http, access, random: () => 0 }),
+    upstream: new OriginUpstream({ http, access, rules: new Rules([]), random: () => 0 }),
     http,
     [Symbol.asyncDispose]: () => http.close(),
   };

@@ -168,6 +168,28 @@ for (const entry of ['localhost', 'http://localhost:5000', 'LOCALHOST', 'localho
   });
 }
 
+// Broke: who owns a listed name had it resolve to where a root finds its machine's credentials.
+for (const address of [
+  '169.254.169.254',
+  'fe80::1',
+  'fd00:ec2::254',
+  '168.63.129.16',
+  '::ffff:169.254.169.254',
+]) {
+  test(`connects to ${address} by no name, listed or not`, async () => {
+    for (const entries of [['named.test'], ['*'], ['http://named.test']]) {
+      const access = new OriginAccess(entries);
+      const looking = new Promise((resolve, reject) => {
+        // DNS answers an address with itself: here it stands for what the name resolves to.
+        access.lookup(new URL('http://named.test'))(address, { all: true }, (error, found) =>
+          error ? reject(error) : resolve(found),
+        );
+      });
+      await rejects('ORIGIN_NOT_ALLOWED', looking);
+    }
+  });
+}
+
 // Broke: an entry for one port, or one scheme, opened all of a private host.
 for (const [entry, url] of [
   ['http://localhost:5000', 'http://localhost:22'],

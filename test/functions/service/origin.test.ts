@@ -3,10 +3,12 @@ import * as assert from 'uvu/assert';
 import type { Reply, Source } from '../../../functions/blob/upstream.ts';
 import { parseAddress } from '../../../functions/protocol/address.ts';
 import type { HeaderLines } from '../../../functions/protocol/errors.ts';
+import type { Rule } from '../../../functions/service/config/settings.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
 import type { HttpRequest } from '../../../functions/service/http-request.ts';
 import { OriginUpstream } from '../../../functions/service/origin.ts';
 import { OriginAccess } from '../../../functions/service/origin-access.ts';
+import { Rules } from '../../../functions/service/rules.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { rejects } from '../../support/rejects.ts';
@@ -16,10 +18,14 @@ const test = suite('functions/service/origin');
 const NEVER = new AbortController().signal;
 const LIMITS = { connectMs: 1_000, firstByteMs: 2_000, idleMs: 2_000, connections: 8 };
 
-function openUpstream(origins: readonly string[], lookup?: OriginAccess['lookup']) {
+function openUpstream(
+  origins: readonly string[],
+  lookup?: OriginAccess['lookup'],
+  rules: readonly Rule[] = [],
+) {
   const access = new OriginAccess(origins);
   const http = new HttpClient({ ...LIMITS, lookup: lookup ?? access.lookup });
-  const upstream = new OriginUpstream({ http, access, random: () => 0 });
+  const upstream = new OriginUpstream({ http, access, rules: new Rules(rules), random: () => 0 });
   return {
     sources: [...upstream.sources()] as Source[],
     open: (url: string, headers: HeaderLines = {}) =>
@@ -144,11 +150,21 @@ class ScriptedClient extends HttpClient {
   }
 }
 
+test('follows no redirect to what a rule denies', async () => {
+  // Broke: a listed origin could have read for a client what the client itself is denied.
+  await using origin = await startOrigin();
+  await using upstream = openUpstream([origin.url], undefined, [{ Match: '/secret', Action: 'deny' }]);
+  origin.faults.push({ redirect: origin.put('/secret', blobOf(10, 'secret')) });
+  await rejects('RULE_DENIED', upstream.open(origin.put('/open', blobOf(10, 'open'))));
+  assert.is(origin.hits.length, 1);
+});
+
 test('drops credentials where a redirect leaves https', async () => {
   // Broke: a redirect from https to http of one host took the credentials along, in clear.
   const http = new ScriptedClient({ 'https://a.test/x': 'http://a.test/x' });
   const access = new OriginAccess(['a.test']);
-  const [source] = new OriginUpstream({ http, access, random: () => 0 }).sources();
+  const rules = new Rules([]);
+  const [source] = new OriginUpstream({ http, access, rules, random: () => 0 }).sources();
   const headers = { authorization: 'Bearer secret' };
   await source?.open({ address: parseAddress('https://a.test/x'), method: 'GET', headers }, NEVER);
   assert.equal(
