@@ -25,22 +25,26 @@ interface Packaged extends AsyncDisposable {
   readonly zip: string;
 }
 
-/** `serverless package` without credentials and without a network to find any by. */
-async function packageService(params: readonly string[] = []): Promise<Packaged> {
-  assert.ok(existsSync(join(REPOSITORY, '.esbuild/read.js')), 'npm run build makes the bundle');
-  const dir = await tempDir();
-  const given = params.map((param) => `--param=${param}`);
-  await run(process.execPath, [SERVERLESS, 'package', '--stage', 'shown', '--package', dir.path, ...given], {
+/** Runs osls without credentials, and without a network to find any by. */
+const serverless = (args: readonly string[], home: string, more: Readonly<Record<string, string>> = {}) =>
+  run(process.execPath, [SERVERLESS, ...args, '--stage', 'shown'], {
     cwd: REPOSITORY,
     env: {
       PATH: process.env.PATH,
-      HOME: dir.path,
+      HOME: home,
       AWS_EC2_METADATA_DISABLED: 'true',
       HTTPS_PROXY: 'http://127.0.0.1:1',
       SLS_TELEMETRY_DISABLED: '1',
       SLS_NOTIFICATIONS_MODE: 'off',
+      ...more,
     },
   });
+
+async function packageService(params: readonly string[] = []): Promise<Packaged> {
+  assert.ok(existsSync(join(REPOSITORY, '.esbuild/read.js')), 'npm run build makes the bundle');
+  const dir = await tempDir();
+  const given = params.map((param) => `--param=${param}`);
+  await serverless(['package', '--package', dir.path, ...given], dir.path);
   const template = JSON.parse(
     readFileSync(join(dir.path, 'cloudformation-template-update-stack.json'), 'utf8'),
   );
@@ -167,6 +171,21 @@ test('errors and throttling raise an alarm, and parameters say who is told, and 
   assert.equal(compared('IsBounded'), ['=20', '=0']);
   assert.equal(compared('Expires'), ['=0', '=0']);
   assert.equal(compared('HasEmail'), ['a@example.com', '']);
+});
+
+test('a root that the Internet reaches is not deployed under the key that everybody knows', async () => {
+  await using dir = await tempDir();
+  const deploy = (more: Readonly<Record<string, string>>) =>
+    serverless(['deploy', '--package', dir.path], dir.path, more).then(
+      () => 'deployed',
+      ({ stdout, stderr }: { stdout: string; stderr: string }) => stdout + stderr,
+    );
+  const refusal = /anyone could use this root: set DADIP2P_P2PConfig__APIKey/;
+  assert.match(await deploy({}), refusal);
+  // With a key it goes on, to a folder where nothing was packaged.
+  const further = await deploy({ DADIP2P_P2PConfig__APIKey: 'hard-to-guess' });
+  assert.not.match(further, refusal);
+  assert.match(further, /No serverless-state\.json file found/);
 });
 
 test.run();
