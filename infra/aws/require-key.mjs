@@ -13,8 +13,8 @@ export default class RequireKey {
   #check() {
     const { processedInput, service, classes } = this.#serverless;
     if (processedInput.commands[0] !== 'deploy') return;
-    const open = Object.values(service.functions).filter(({ environment }) => environment[KEY] === OPEN_KEY);
-    if (open.length === 0) return;
+    const isOpen = ({ url, environment }) => url && (environment?.[KEY] ?? OPEN_KEY) === OPEN_KEY;
+    if (!Object.values(service.functions).some(isOpen)) return;
     throw new classes.Error(
       `anyone could use this root: set ${KEY} to what cannot be guessed, and P2PConfig.APIKey of the agents to the same`,
     );
