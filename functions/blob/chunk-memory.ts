@@ -1,5 +1,9 @@
-// Buffers kept for the next flights; more are left to the garbage collector.
-const MOST_KEPT = 16;
+// Buffers kept for the next flights; more are left to the garbage collector. Four readers that each look four chunks
+// ahead take as many, with what of theirs is being written.
+const MOST_KEPT = 48;
+// What has not been needed for so long goes, but for a few.
+const IDLE_MS = 10_000;
+const FEWEST_KEPT = 8;
 
 /** What a released buffer is filled with where tests look for a use after release. */
 const POISON = 0xdb;
@@ -12,11 +16,21 @@ export class ChunkPool {
   readonly #bytes: number;
   readonly #poison: boolean;
   readonly #free: Buffer[] = [];
+  /** The fewest that lay unused at one time since the last look. */
+  #spare = 0;
+  #looking: NodeJS.Timeout | undefined;
+  readonly #idleMs: number;
 
   /** `poison` overwrites what is released, so that whoever still reads it shows up. */
-  constructor(bytes: number, poison = false) {
+  constructor(bytes: number, poison = false, idleMs = IDLE_MS) {
     this.#bytes = bytes;
     this.#poison = poison;
+    this.#idleMs = idleMs;
+  }
+
+  /** Buffers that lie unused. */
+  get kept(): number {
+    return this.#free.length;
   }
 
   /** Memory for a chunk of `length` bytes, held once by the caller. Nothing is taken before it is used. */
@@ -26,13 +40,27 @@ export class ChunkPool {
 
   /** A buffer with arbitrary content; a pooled one where the size is that of the pool. */
   take(length: number): Buffer {
-    return (length === this.#bytes ? this.#free.pop() : undefined) ?? Buffer.allocUnsafeSlow(length);
+    if (length !== this.#bytes) return Buffer.allocUnsafeSlow(length);
+    const buffer = this.#free.pop();
+    this.#spare = Math.min(this.#spare, this.#free.length);
+    return buffer ?? Buffer.allocUnsafeSlow(length);
   }
 
   /** Takes a buffer back that nobody looks at any more. */
   give(buffer: Buffer): void {
     if (this.#poison) buffer.fill(POISON);
-    if (buffer.length === this.#bytes && this.#free.length < MOST_KEPT) this.#free.push(buffer);
+    if (buffer.length !== this.#bytes || this.#free.length >= MOST_KEPT) return;
+    this.#free.push(buffer);
+    this.#looking ??= setInterval(() => this.#shrink(), this.#idleMs).unref();
+  }
+
+  /** Drops what lay unused all the while, those first that were used longest ago. */
+  #shrink(): void {
+    this.#free.splice(0, Math.max(0, Math.min(this.#spare, this.#free.length - FEWEST_KEPT)));
+    this.#spare = this.#free.length;
+    if (this.#free.length > FEWEST_KEPT) return;
+    clearInterval(this.#looking);
+    this.#looking = undefined;
   }
 }
 
