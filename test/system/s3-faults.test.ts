@@ -76,7 +76,9 @@ real('whatever is wrong with reads of S3, the bytes are right, by way of the ori
     await using reader = openReader({ store: opened.store });
     origin.forget();
     assert.is(sha256(await reader.read(url)), sha256(bytes));
-    assert.is(origin.hits.filter(({ bytes }) => bytes > 1).length, CHUNKS, 'each chunk by way of the origin');
+    // One that was fetched ahead is asked of S3 once more when its turn comes, if it is written by then: in vain again.
+    const ranges = new Set(origin.hits.filter(({ bytes }) => bytes > 1).map(({ headers }) => headers.range));
+    assert.is(ranges.size, CHUNKS, 'each chunk by way of the origin');
     s3.faults = [];
   });
 });
