@@ -109,7 +109,7 @@ export class BlobReader {
   async open(ask: Ask): Promise<Blob | undefined> {
     const claim = claimKey(ask.address);
     if (this.#isUncacheable(ask, claim)) return undefined;
-    const known = await this.#find(ask, claim);
+    const known = (await this.#find(ask, claim)) ?? this.#learned(claim);
     if (known !== undefined && this.#mayUse(ask, known.facts)) return this.#admit(ask, known);
     const running = this.#opening.get(claim) ?? this.#learn(claim, ask, known);
     if (running.ask.credential === ask.credential) return this.#openAs(ask, await running.opened);
@@ -145,6 +145,12 @@ export class BlobReader {
     this.#ended.abort();
     await this.settled();
     await this.#parts.store.close();
+  }
+
+  /** What a request that is over by now has learnt while the store was read: asking again would fetch a chunk twice. */
+  #learned(claim: string): Guarded | undefined {
+    const facts = this.#catalog.peek(claim);
+    return facts && { facts, isMember: true };
   }
 
   /** What is known of a blob: what is proven in this scope, else what is proven elsewhere, else what is claimed. */
