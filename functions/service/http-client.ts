@@ -99,7 +99,7 @@ export class HttpClient {
           path: url.pathname + url.search,
           method: request.method as Dispatcher.HttpMethod,
           headers: request.headers.host === undefined ? headers : request.headers,
-          body: null,
+          body: request.body ?? null,
         },
         exchange,
       );
