@@ -1,7 +1,6 @@
-import { execFile, execFileSync } from 'node:child_process';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { compileC } from '../support/compile.ts';
 import type { Scope } from './scope.ts';
 
 /** What drain.c reports. */
@@ -38,10 +37,7 @@ const run = promisify(execFile);
 
 /** Compiles a C file that lies beside this one; answers the program's path. */
 export function compile(scope: Scope, name: 'drain' | 'limit'): string {
-  const program = join(scope.dir, name);
-  const source = fileURLToPath(new URL(`${name}.c`, import.meta.url));
-  execFileSync('cc', ['-O2', '-pthread', '-o', program, source], { stdio: ['ignore', 'ignore', 'inherit'] });
-  return program;
+  return compileC(new URL(`${name}.c`, import.meta.url), scope.dir);
 }
 
 export function createDrain(scope: Scope): Drain {

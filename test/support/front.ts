@@ -33,6 +33,8 @@ export interface FrontOptions {
   readonly tls?: Leaf;
   /** Limit over all replies together. */
   readonly bitsPerSecond?: number;
+  /** Default: a free port of 127.0.0.1. */
+  readonly listen?: { readonly host: string; readonly port: number };
   /** Asked of each request that no fault is for. */
   readonly judge?: (asked: IncomingMessage) => Misdeed | undefined | Promise<Misdeed | undefined>;
   /** The time that replies tell; default: what the server behind tells. */
@@ -61,10 +63,11 @@ export interface Front extends AsyncDisposable {
 export const NO_BLOBS: FrontFault = { on: /\/blobs\//, status: 503 };
 
 /**
- * Starts a front on a free port of 127.0.0.1. A request reaches the server behind with its own Host. What breaks
+ * Starts a front. A request reaches the server behind with its own Host. What breaks
  * on one side breaks on the other: a front never makes up an answer.
  */
 export async function startFront(upstream: string, options: FrontOptions = {}): Promise<Front> {
+  const { listen = { host: '127.0.0.1', port: 0 } } = options;
   const done = new Map<FrontFault, number>();
   let uplink = pace(options.bitsPerSecond);
   let bitsPerSecond = options.bitsPerSecond;
@@ -73,12 +76,12 @@ export async function startFront(upstream: string, options: FrontOptions = {}): 
   };
   const server = options.tls === undefined ? createServer(listener) : createTlsServer(options.tls, listener);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+    server.once('error', reject).listen(listen, resolve);
   });
   const { port } = server.address() as AddressInfo;
 
   const front: Front = {
-    url: `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+    url: `${options.tls === undefined ? 'http' : 'https'}://${listen.host}:${port}`,
     port,
     hits: [],
     blobHits: () => front.hits.filter(({ url }) => url.includes('/blobs/')),

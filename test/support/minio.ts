@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { get } from './client.ts';
 import { freePort, startDaemon } from './daemon.ts';
+import { enterPlace, HERE, type Place } from './place.ts';
 import { findMinio } from './programs.ts';
 import { startRadosgw } from './radosgw.ts';
 import type { S3Server } from './s3-server.ts';
@@ -16,21 +17,24 @@ const BUCKET = 'dadip2p-test';
 const REGION = 'us-east-1';
 const READY_MS = 30_000;
 
-/** Starts MinIO on a free port with an empty disk; radosgw where there is no MinIO. */
-export async function startMinio(): Promise<S3Server> {
+/** Starts MinIO on a free port with an empty disk; radosgw where there is no MinIO, but only here. */
+export async function startMinio(place: Place = HERE): Promise<S3Server> {
   const program = findMinio();
   const s3 =
-    program === undefined ? await startRadosgw({ bucket: BUCKET, region: REGION }) : await start(program);
+    program === undefined
+      ? await startRadosgw({ bucket: BUCKET, region: REGION })
+      : await start(program, place);
   await createBucket(s3);
   return s3;
 }
 
-async function start(program: string): Promise<S3Server> {
+async function start(program: string, place: Place): Promise<S3Server> {
   const dir = await tempDir();
   const port = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
+  const address = `${place.address}:${port}`;
+  const endpoint = `http://${address}`;
   const [accessKeyId, secretAccessKey] = ['test-access-key', 'test-secret-key'];
-  const args = ['server', '--quiet', '--address', `127.0.0.1:${port}`, dir.path];
+  const args = ['server', '--quiet', '--address', address, dir.path];
   const env = {
     ...process.env,
     MINIO_ROOT_USER: accessKeyId,
@@ -39,7 +43,7 @@ async function start(program: string): Promise<S3Server> {
     MINIO_UPDATE: 'off',
   };
   const isUp = async () => (await get(`${endpoint}/minio/health/ready`)).status === 200;
-  const daemon = await startDaemon(program, args, isUp, { env, readyMs: READY_MS });
+  const daemon = await startDaemon(...enterPlace(place, program, args), isUp, { env, readyMs: READY_MS });
   return {
     server: 'minio',
     endpoint,

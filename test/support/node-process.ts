@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Settings } from '../../functions/service/config/settings.ts';
 import { endProcess } from './daemon.ts';
 import { type Hosts, withHosts } from './own-hosts.ts';
+import { enterPlace, HERE, type Place } from './place.ts';
 import { tempDir } from './temp-dir.ts';
 import { until } from './until.ts';
 
@@ -24,6 +25,8 @@ export interface NodeOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Names that it knows beside those of DNS; takes root. */
   readonly hosts?: Hosts;
+  /** Where it runs; there it listens on the ports that its settings name. Default: here. */
+  readonly place?: Place;
   /** After `-c FILE`. */
   readonly args?: readonly string[];
   /** Default: 30 s. */
@@ -42,7 +45,7 @@ export interface NodeProcess extends AsyncDisposable {
   readonly pid: number;
   /** The worker's, of late: another one after each crash. */
   readonly workerPid: number;
-  /** `http://127.0.0.1:<p2p port>` */
+  /** `http://<address>:<p2p port>`; the address is 127.0.0.1 unless it has a place of its own. */
   readonly url: string;
   readonly p2pPort: number;
   readonly adminPort: number;
@@ -60,6 +63,8 @@ export interface NodeProcess extends AsyncDisposable {
   killWorker(): Promise<number>;
   /** Memory that the worker holds in RAM, from /proc: Linux alone. */
   rssBytes(): number;
+  /** Files, sockets and pipes that the worker has open, from /proc. */
+  openFiles(): number;
   /** The settings that it was started with, to start another like it. */
   readonly settings: Configured<Settings>;
 }
@@ -87,6 +92,7 @@ export async function startNode({
   settings = {},
   env = {},
   hosts,
+  place = HERE,
   args = [],
   readyMs = READY_MS,
 }: NodeOptions = {}): Promise<NodeProcess> {
@@ -98,7 +104,7 @@ export async function startNode({
   await writeFile(file, JSON.stringify(whole, null, 2));
 
   const [program, programArgs] = programCommand();
-  const plain = [program, [...programArgs, '-c', file, ...args]] as const;
+  const plain = enterPlace(place, program, [...programArgs, '-c', file, ...args]);
   const [command, commandArgs] = hosts === undefined ? plain : await withHosts(dir.path, hosts, plain);
   const child = spawn(command, commandArgs, {
     cwd: REPOSITORY,
@@ -123,7 +129,7 @@ export async function startNode({
       return Number(readyLine()?.workerPid);
     },
     get url() {
-      return `http://127.0.0.1:${node.p2pPort}`;
+      return `http://${place.address}:${node.p2pPort}`;
     },
     get p2pPort() {
       return port('p2pPort');
@@ -153,6 +159,7 @@ export async function startNode({
       return node.workerPid;
     },
     rssBytes: () => rssOf(node.workerPid),
+    openFiles: () => readdirSync(`/proc/${node.workerPid}/fd`).length,
     async [Symbol.asyncDispose]() {
       await node.stop('SIGKILL');
       // A worker ends when its supervisor does, but not always before this process looks.

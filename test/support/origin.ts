@@ -34,11 +34,13 @@ export interface OriginOptions {
   readonly always?: Fault;
   /** Limit over all replies together: the origin's uplink. */
   readonly bitsPerSecond?: number;
+  /** Default: a free port of 127.0.0.1. */
+  readonly listen?: { readonly host: string; readonly port: number };
 }
 
 /** A real HTTP server that owns blobs, misbehaves to order, and remembers what it was asked. */
 export interface Origin extends AsyncDisposable {
-  /** `http://127.0.0.1:<port>`, without a slash at the end. */
+  /** Without a slash at the end. */
   readonly url: string;
   readonly port: number;
   readonly hits: Hit[];
@@ -61,11 +63,12 @@ export interface Origin extends AsyncDisposable {
 
 const PIECE_BYTES = 256 * 1024;
 
-/** Starts an origin on a free port of 127.0.0.1. Disposing it breaks whatever is still open. */
+/** Starts an origin. Disposing it breaks whatever is still open. */
 export async function startOrigin(options: OriginOptions = {}): Promise<Origin> {
   const held = new Map<string, Served | Handler>();
   const stopped = new AbortController();
   setMaxListeners(0, stopped.signal);
+  const { listen = { host: '127.0.0.1', port: 0 } } = options;
   const uplink = pace(options.bitsPerSecond);
   let bytesSent = 0;
   let connections = 0;
@@ -78,12 +81,12 @@ export async function startOrigin(options: OriginOptions = {}): Promise<Origin> 
     socket.on('error', () => {});
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+    server.once('error', reject).listen(listen, resolve);
   });
   const { port } = server.address() as AddressInfo;
 
   const origin: Origin = {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${listen.host}:${port}`,
     port,
     hits: [],
     faults: [...(options.faults ?? [])],
