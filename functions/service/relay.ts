@@ -1,22 +1,23 @@
 import type { ServerResponse } from 'node:http';
 import { nodeFailure } from '../blob/answer.ts';
 import { firstSuccess } from '../blob/attempt.ts';
-import type { Reply, Upstream, UpstreamQuery } from '../blob/upstream.ts';
+import type { Reply, ReplyBody, Upstream, UpstreamQuery } from '../blob/upstream.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { endToEnd, headerValue, PROXY_NAME } from '../protocol/headers.ts';
 import type { Outlet } from './outlet.ts';
+import type { ReplyLimit } from './reply-limit.ts';
 
 /**
  * Passes one request through, uncached: the reply's status, headers and body reach the client as they are.
  *
- * @throws P2PError when no upstream answered; when the body breaks, with the head sent.
+ * @throws P2PError when no upstream answered; REPLY_TOO_LARGE; when the body breaks, with the head sent.
  */
 export async function relay(
   upstream: Upstream,
   query: UpstreamQuery,
   response: ServerResponse,
   outlet: Outlet,
-  maxBytes?: number,
+  limit?: Pick<ReplyLimit, 'check'>,
 ): Promise<void> {
   const reply = await firstSuccess(
     upstream.sources(query.address),
@@ -31,20 +32,31 @@ export async function relay(
     },
     () => {},
   );
-  const length = query.method === 'HEAD' ? 0 : Number(headerValue(reply.headers, 'content-length') ?? 0);
-  if (maxBytes !== undefined && length > maxBytes) reply.body.discard();
-  checkReplyLength(length, maxBytes);
-  await relayReply(reply, query.method, response, outlet);
+  const fitting = limit === undefined || query.method === 'HEAD' ? reply : await fit(reply, limit);
+  await relayReply(fitting, query.method, response, outlet);
 }
 
-/** @throws P2PError REPLY_TOO_LARGE when a body is more than the platform lets a reply be. */
-export function checkReplyLength(length: number, maxBytes: number | undefined): void {
-  if (maxBytes === undefined || length <= maxBytes) return;
-  const remedy = 'ask by Range, or through an agent';
-  throw new P2PError(
-    'REPLY_TOO_LARGE',
-    `${length} bytes do not fit this function's reply of ${maxBytes}; ${remedy}`,
-  );
+/** The reply, once it is known to be within the limit: one that does not tell its length is read for that. */
+async function fit(reply: Reply, limit: Pick<ReplyLimit, 'check'>): Promise<Reply> {
+  const told = headerValue(reply.headers, 'content-length');
+  try {
+    limit.check(Number(told ?? 0));
+  } catch (error) {
+    reply.body.discard();
+    throw error;
+  }
+  if (told !== undefined) return reply;
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  await reply.body.read((piece) => {
+    bytes += piece.length;
+    limit.check(bytes);
+    pieces.push(Buffer.from(piece));
+  });
+  const read: ReplyBody['read'] = async (sink) => {
+    for (const piece of pieces) await sink(piece);
+  };
+  return { ...reply, body: { read, discard() {} } };
 }
 
 /** Writes a reply to a client as it is, hop-by-hop headers left out. */

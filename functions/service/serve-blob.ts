@@ -14,7 +14,8 @@ import { askOf, type BlobRequest, hasCookies, isForOneAlone } from './blob-reque
 import type { Metrics } from './metrics.ts';
 import { Outlet } from './outlet.ts';
 import { evaluatePreconditions, rangeStands } from './preconditions.ts';
-import { checkReplyLength, relay } from './relay.ts';
+import { relay } from './relay.ts';
+import { ReplyLimit } from './reply-limit.ts';
 import { planReply, type ReplyPlan } from './reply-plan.ts';
 import { makePlan, wantsPlan } from './serve-plan.ts';
 
@@ -83,7 +84,7 @@ export class BlobServer {
     if (request.method === 'HEAD' || plan.length === 0) {
       return this.#head(asked, plan.status, blob, plan.headers);
     }
-    checkReplyLength(plan.length, this.#parts.maxReplyBytes);
+    this.#limit(asked)?.check(plan.length);
     if (!this.#answerAtOnce(asked, blob, plan, startedMs)) await this.#stream(asked, blob, plan, startedMs);
   }
 
@@ -157,7 +158,13 @@ export class BlobServer {
     metrics.firstByte(isHit ? 'hit' : 'miss', (nowMs - startedMs) / 1000);
   }
 
-  async #relay({ request, response, address, chain }: BlobRequest): Promise<void> {
+  #limit(asked: BlobRequest): ReplyLimit | undefined {
+    const { maxReplyBytes } = this.#parts;
+    return maxReplyBytes === undefined ? undefined : new ReplyLimit(maxReplyBytes, asked);
+  }
+
+  async #relay(asked: BlobRequest): Promise<void> {
+    const { request, response, address, chain } = asked;
     const headers = {
       // What is fetched to be shared is asked for in our own name; this is for the one client alone.
       ...forwardedHeaders(request.headers),
@@ -169,7 +176,7 @@ export class BlobServer {
       { address, method, headers },
       response,
       new Outlet(response),
-      this.#parts.maxReplyBytes,
+      this.#limit(asked),
     );
   }
 }

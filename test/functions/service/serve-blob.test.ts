@@ -5,8 +5,10 @@ import { MiB } from '../../../functions/blob/chunk.ts';
 import { startP2P } from '../../support/app.ts';
 import { blobOf, sha256, virtualBlob } from '../../support/blob-of.ts';
 import { download, get } from '../../support/client.ts';
+import { eachCase } from '../../support/each-case.ts';
 import type { Fault } from '../../support/fault.ts';
 import { startOrigin } from '../../support/origin.ts';
+import type { BlobOptions } from '../../support/origin-reply.ts';
 import { CHUNK, digestPath } from '../../support/reader.ts';
 import { until } from '../../support/until.ts';
 
@@ -400,18 +402,47 @@ test('asks the origin for a node that wants its own word, and stores nothing of 
   );
 });
 
-test('refuses a reply that is too large for its platform, and serves the parts of it', async () => {
+test('sends clients to the origin for what is too large for its platform, tells nodes, and serves the parts', async () => {
   await using origin = await startOrigin();
   await using node = await startP2P({ maxReplyBytes: CHUNK });
-  for (const options of [{}, { headers: { 'cache-control': 'no-store' } }]) {
-    const url = node.of(origin.put('/blob', BYTES, options));
-    const answer = await get(url);
-    assert.is(answer.status, 413);
-    assert.is(answer.headers['x-p2p-error'], 'REPLY_TOO_LARGE');
-    const part = await get(url, { headers: { range: `bytes=0-${CHUNK - 1}` } });
+  const cases: Readonly<Record<string, BlobOptions>> = {
+    cached: {},
+    'not cached': { headers: { 'cache-control': 'no-store' } },
+  };
+  await eachCase(cases, async (options, name) => {
+    const url = `${origin.put(`/${name.replace(' ', '-')}`, BYTES, options)}?a=%2F&b=`;
+    const ranges = [undefined, 'bytes=0-', 'bytes=1-', `bytes=-${CHUNK + 1}`, `bytes=5-${CHUNK + 5}`];
+    for (const range of ranges) {
+      const headers = range === undefined ? {} : { range };
+      const sent = await get(node.of(url), { headers });
+      assert.is(sent.status, 307, range);
+      assert.is(sent.headers.location, url);
+      assert.is(sent.headers['cache-control'], 'no-store');
+      assert.is(sent.headers['x-p2p-error'], 'REPLY_TOO_LARGE');
+      const told = await get(node.of(url), { headers: { ...headers, 'x-p2p-agent': 'http://a.test:1' } });
+      assert.is(told.status, 413, range);
+      assert.is(told.headers.location, undefined);
+    }
+    const part = await get(node.of(url), { headers: { range: `bytes=0-${CHUNK - 1}` } });
+    assert.is(part.status, 206);
     assert.is(part.digest, sha256(BYTES.subarray(0, CHUNK)));
-    assert.is((await get(url, { method: 'HEAD' })).status, 200);
-  }
+    const head = await get(node.of(url), { method: 'HEAD' });
+    assert.is(head.status, 200);
+    assert.is(head.headers['content-length'], String(BYTES.length));
+  });
+});
+
+test('counts a body that does not tell its length before any of it is sent', async () => {
+  await using origin = await startOrigin({ always: { chunked: true } });
+  await using node = await startP2P({ maxReplyBytes: CHUNK });
+  const small = BYTES.subarray(0, CHUNK);
+  const fits = await get(node.of(origin.put('/small', small)));
+  assert.is(fits.status, 200);
+  assert.is(fits.digest, sha256(small));
+  const url = origin.put('/large', BYTES);
+  const sent = await get(node.of(url));
+  assert.is(sent.status, 307);
+  assert.is(sent.headers.location, url);
 });
 
 test('tells the digest of a whole chunk that it has', async () => {
