@@ -46,10 +46,14 @@ const OWN_URL_SECONDS = 60;
 // One more try for what failed by chance; what hangs is not worth a third wait.
 const MAX_ATTEMPTS = 2;
 const REST_MS = 5_000;
+// Lambda does not tell when its role's session ends, which is after 12 hours or less: most of what is planned is read in
+// this time, and the rest is asked for again.
+const UNTOLD_SESSION_MS = 5 * 60_000;
 // A transfer that is slower than this, 64 KB/s, is as good as none.
 const MIN_BYTES_PER_MS = 64;
-// DeleteObjects takes at most this many keys (S3 API reference).
-const DELETE_BATCH = 1000;
+// A listing has at most this many keys, and DeleteObjects takes no more (S3 API reference).
+const PAGE_KEYS = 1000;
+
 /**
  * The part of an S3-compatible bucket below a prefix. The SDK signs and does the small calls; what is read comes by a
  * presigned URL through undici, which costs two thirds of the SDK's own way. No call waits for ever, and after one
@@ -141,11 +145,14 @@ export class S3Bucket {
 
   /** A URL by which anyone can read an object, and for how long: not beyond the session that signs it. */
   async presign(path: string, lifeMs: number): Promise<{ readonly url: string; readonly untilMs: number }> {
-    const { expiration } = await this.#client.config.credentials();
+    const { credentials, systemClockOffset } = this.#client.config;
+    const { expiration, sessionToken } = await credentials();
     const nowMs = Date.now();
-    const untilMs = Math.min(nowMs + lifeMs, expiration?.getTime() ?? Number.POSITIVE_INFINITY);
-    const url = await this.#sign(path, Math.max(1, Math.floor((untilMs - nowMs) / 1000)));
-    return { url, untilMs };
+    const untold = sessionToken === undefined ? Number.POSITIVE_INFINITY : UNTOLD_SESSION_MS;
+    const sessionMs = expiration === undefined ? untold : expiration.getTime() - (nowMs + systemClockOffset);
+    const usableMs = Math.min(lifeMs, sessionMs);
+    const url = await this.#sign(path, Math.max(1, Math.floor(usableMs / 1000)));
+    return { url, untilMs: nowMs + usableMs };
   }
 
   /** Puts an object and gives its ETag; `undefined` when its condition does not hold. */
@@ -184,6 +191,21 @@ export class S3Bucket {
     }, bytes.length / MIN_BYTES_PER_MS);
   }
 
+  /** The names of all objects below a folder, which ends in a slash, and how long ago S3 says each was put. */
+  async list(folder: string): Promise<{ readonly name: string; readonly ageMs: number }[]> {
+    const found: { readonly name: string; readonly ageMs: number }[] = [];
+    for await (const { objects, nowMs } of this.#pages(folder)) {
+      if (Number.isNaN(nowMs)) throw new Error('S3 does not say what time it is');
+      for (const { Key = '', LastModified } of objects) {
+        found.push({
+          name: Key.slice(this.#prefix.length),
+          ageMs: nowMs - (LastModified?.getTime() ?? nowMs),
+        });
+      }
+    }
+    return found;
+  }
+
   /** Removes one object, if there is one. */
   async remove(path: string): Promise<void> {
     const command = new DeleteObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + path });
@@ -192,20 +214,11 @@ export class S3Bucket {
 
   /** Removes every object below a folder. */
   async removeAll(folder: string): Promise<void> {
-    for (let token: string | undefined, more = true; more; more = token !== undefined) {
-      const list = new ListObjectsV2Command({
-        Bucket: this.#bucket,
-        Prefix: `${this.#prefix}${folder}/`,
-        MaxKeys: DELETE_BATCH,
-        ContinuationToken: token,
-      });
-      const page = await this.#patience.call((abortSignal) => this.#client.send(list, { abortSignal }));
-      const Objects = (page.Contents ?? []).map(({ Key }) => ({ Key }));
-      if (Objects.length > 0) {
-        const command = new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } });
-        await this.#patience.call((abortSignal) => this.#client.send(command, { abortSignal }));
-      }
-      token = page.NextContinuationToken;
+    for await (const { objects } of this.#pages(`${folder}/`)) {
+      const Objects = objects.map(({ Key }) => ({ Key }));
+      if (Objects.length === 0) continue;
+      const command = new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } });
+      await this.#patience.call((abortSignal) => this.#client.send(command, { abortSignal }));
     }
   }
 
@@ -213,6 +226,30 @@ export class S3Bucket {
   close(): void {
     this.#patience.end();
     this.#client.destroy();
+  }
+
+  /** The objects whose names begin like this, a thousand at a time, and what time it is by S3's clock. */
+  async *#pages(beginning: string) {
+    for (let token: string | undefined, more = true; more; more = token !== undefined) {
+      const list = new ListObjectsV2Command({
+        Bucket: this.#bucket,
+        Prefix: this.#prefix + beginning,
+        MaxKeys: PAGE_KEYS,
+        ContinuationToken: token,
+      });
+      let nowMs = Number.NaN;
+      list.middlewareStack.add(
+        (next) => async (args) => {
+          const result = await next(args);
+          nowMs = Date.parse((result.response as { headers: Record<string, string> }).headers.date ?? '');
+          return result;
+        },
+        { step: 'deserialize', name: 'storeClock' },
+      );
+      const page = await this.#patience.call((abortSignal) => this.#client.send(list, { abortSignal }));
+      yield { objects: page.Contents ?? [], nowMs };
+      token = page.NextContinuationToken;
+    }
   }
 
   #sign(path: string, expiresIn: number): Promise<string> {
