@@ -47,11 +47,13 @@ export interface Root {
 /**
  * Puts a root together. Nothing listens yet.
  *
- * @throws P2PError CONFIG_INVALID when S3, the folder or the file of ExtraCA cannot be used.
+ * @throws P2PError CONFIG_INVALID when S3, the folder or the file of ExtraCA cannot be used, or a chunk would not fit a
+ * reply.
  */
 export async function openRoot(settings: Settings, parts: RootParts): Promise<Root> {
   const { P2PConfig, ProxyConfig, Timeouts, Origins, ExtraCA } = settings;
   const { CacheConfig, PrefetchConfig } = P2PConfig;
+  checkChunkFits(CacheConfig.ChunkSize, parts.maxReplyBytes);
   const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
   const access = new OriginAccess(Origins);
   const trust = loadTrust(ExtraCA, parts.nodeCa);
@@ -87,6 +89,12 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
       await s3Http.close();
     },
   };
+}
+
+function checkChunkFits(chunkBytes: number, maxReplyBytes = Number.POSITIVE_INFINITY): void {
+  if (chunkBytes <= maxReplyBytes) return;
+  const message = `P2PConfig.CacheConfig.ChunkSize: a chunk of ${chunkBytes} bytes does not fit a reply of this platform; choose ${maxReplyBytes} or less`;
+  throw new P2PError('CONFIG_INVALID', message);
 }
 
 interface OpenedStore {
