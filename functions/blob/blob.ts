@@ -14,15 +14,15 @@ export class Blob {
   first: Supply | undefined;
   readonly #reader: ChunkSource;
   readonly #ask: Ask;
-  readonly #fetchedFrom: string | undefined;
+  /** The kind of source whose bytes came along when it was opened: nobody else need fetch them. */
+  readonly fetchedFrom: string | undefined;
 
-  /** `fetchedFrom` is the kind of source whose bytes came along when it was opened. */
   constructor(reader: ChunkSource, ask: Ask, facts: BlobFacts, grant: Grant, fetchedFrom?: string) {
     this.#reader = reader;
     this.#ask = ask;
     this.facts = facts;
     this.grant = grant;
-    this.#fetchedFrom = fetchedFrom;
+    this.fetchedFrom = fetchedFrom;
   }
 
   /**
@@ -36,7 +36,7 @@ export class Blob {
     if (end > base + chunkBytes) return undefined;
     const chunk = this.#reader.glance(this.facts, index);
     if (chunk === undefined) return undefined;
-    const from = this.#fetchedFrom ?? 'memory';
+    const from = this.fetchedFrom ?? 'memory';
     this.first = { from, sha256: chunk.sha256 };
     this.#reader.count(from, end - start, 1);
     return {
@@ -62,7 +62,7 @@ export class Blob {
       for await (const piece of transfer.pieces()) {
         this.first ??= transfer.first && {
           sha256: transfer.first.sha256,
-          from: this.#fetchedFrom ?? transfer.first.from,
+          from: this.fetchedFrom ?? transfer.first.from,
         };
         yield piece;
       }

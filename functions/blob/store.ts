@@ -69,6 +69,13 @@ export interface ChunkStore {
   locate?(id: ChunkId): Promise<Located | undefined>;
 
   /**
+   * True when a chunk is there, as far as can be told without reading it; absent where nobody has to ask.
+   *
+   * @throws P2PError STORE_READ_FAILED when the store cannot tell.
+   */
+  has?(id: ChunkId): Promise<boolean>;
+
+  /**
    * Keeps a chunk, whole or not at all; the store may drop it at any later time.
    *
    * @throws P2PError STORE_WRITE_FAILED when it was not kept.

@@ -50,6 +50,10 @@ export class S3Store implements ChunkStore {
     return found && { ...found, ...(await this.#bucket.presign(path, LOCATED_MS)) };
   }
 
+  async has(id: ChunkId): Promise<boolean> {
+    return (await this.#bucket.head(chunkPath(id)).catch(failed)) !== undefined;
+  }
+
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
     await this.#put(chunkPath(id), chunk, 'application/octet-stream');
   }

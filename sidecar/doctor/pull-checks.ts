@@ -1,8 +1,8 @@
 import { P2PError } from '../../functions/protocol/errors.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
+import type { ImageName } from '../../functions/service/image-name.ts';
 import type { Wiring } from '../setup/wiring.ts';
 import { type Check, type Finding, failed, ok, skipped } from './check.ts';
-import type { ImageName } from './image-name.ts';
 import { PROXY_PORT } from './node-checks.ts';
 
 const MANIFESTS = [

@@ -1,5 +1,6 @@
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { HttpClient } from '../../functions/service/http-client.ts';
+import { type ImageName, parseImageName } from '../../functions/service/image-name.ts';
 import type { Arguments } from '../cli/arguments.ts';
 import type { World } from '../cli/command.ts';
 import { nodeSettings } from '../cli/node-settings.ts';
@@ -15,7 +16,6 @@ import { connectCheck } from './connect-check.ts';
 import { containerdChecks } from './containerd-checks.ts';
 import { dockerChecks } from './docker-checks.ts';
 import { type FileParts, fileChecks, RUNTIME_FILES } from './file-checks.ts';
-import { parseImageName } from './image-name.ts';
 import { agentChecks, rootCheck } from './node-checks.ts';
 import { podmanChecks } from './podman-checks.ts';
 import { pullChecks } from './pull-checks.ts';
@@ -53,7 +53,7 @@ async function checksFor(
   const { flags } = args;
   const file = flags.get('cfgFile')?.at(-1);
   const name = flags.get('image')?.at(-1);
-  const image = name === undefined ? undefined : parseImageName(name);
+  const image = name === undefined ? undefined : imageOf(name);
   try {
     const settings = nodeSettings(args, world);
     const files = hostFiles(args);
@@ -114,3 +114,9 @@ const trustsUs = (runtime: Runtime, files: HostFiles): boolean =>
   (readManifest(files).runtimes[runtime] ?? []).some(({ path }) =>
     /\/dadip2p(?:-[a-z]+)?\.(?:crt|pem)$/.test(path),
   );
+
+function imageOf(name: string): ImageName {
+  const image = parseImageName(name);
+  if (image !== undefined) return image;
+  throw new P2PError('CONFIG_INVALID', `--image: ${name} is no image name, as registry/repository:tag is`);
+}

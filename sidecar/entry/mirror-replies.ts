@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HeaderLines } from '../../functions/protocol/errors.ts';
 import { PROXY_NAME } from '../../functions/protocol/headers.ts';
-import type { NamedManifest } from './ask-tag.ts';
+import type { NamedManifest } from '../../functions/service/ask-tag.ts';
 
 interface Asked {
   readonly request: IncomingMessage;

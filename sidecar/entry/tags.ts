@@ -5,14 +5,14 @@ import type { BlobFacts } from '../../functions/blob/facts.ts';
 import type { Upstream } from '../../functions/blob/upstream.ts';
 import { hasCode, P2PError } from '../../functions/protocol/errors.ts';
 import { headerValue } from '../../functions/protocol/headers.ts';
-import type { Logger } from '../../functions/service/log.ts';
 import {
   type AskTagParts,
   askTag,
   MAX_MANIFEST_BYTES,
   type NamedManifest,
   type TagQuestion,
-} from './ask-tag.ts';
+} from '../../functions/service/ask-tag.ts';
+import type { Logger } from '../../functions/service/log.ts';
 import type { Outages } from './outages.ts';
 import { eachOnce } from './sources.ts';
 

@@ -58,6 +58,18 @@ export function storeContract(
     assert.is(opened.store.peek(idOf()), undefined);
   });
 
+  test('says whether it has a chunk, where it can be asked', async () => {
+    await using opened = await open();
+    const { store } = opened;
+    if (store.has === undefined) return;
+    assert.is(await store.has(idOf()), false);
+    await store.write(idOf(), chunkOf(1000, 'had'));
+    assert.is(await store.has(idOf()), true);
+    assert.is(await store.has(idOf({ index: 1 })), false);
+    await store.remove(KEY);
+    assert.is(await store.has(idOf()), false);
+  });
+
   test('peeks at a chunk only as it was written', async () => {
     await using opened = await open();
     const chunk = chunkOf(1000, 'peek');

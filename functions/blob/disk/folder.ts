@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { mkdir, open, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, rename, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { P2PError } from '../../protocol/errors.ts';
@@ -82,6 +82,16 @@ export class FolderStore implements ChunkStore {
     const extent = await opening;
     if (extent === undefined) this.#forget(path);
     return extent;
+  }
+
+  async has(id: ChunkId): Promise<boolean> {
+    const path = chunkPath(id);
+    try {
+      return (await stat(join(this.#root, path))).size > SEAL_BYTES;
+    } catch (cause) {
+      if (isMissing(cause)) return false;
+      throw new P2PError('STORE_READ_FAILED', `cannot look for ${path} in ${this.#root}`, { cause });
+    }
   }
 
   async write(id: ChunkId, chunk: Chunk): Promise<void> {

@@ -5,7 +5,7 @@ import { Catalog } from '../../../functions/blob/catalog.ts';
 import { MiB } from '../../../functions/blob/chunk.ts';
 import { MemoryStore } from '../../../functions/blob/memory.ts';
 import { parseAddress } from '../../../functions/protocol/address.ts';
-import type { TagQuestion } from '../../../sidecar/entry/ask-tag.ts';
+import type { TagQuestion } from '../../../functions/service/ask-tag.ts';
 import { Outages } from '../../../sidecar/entry/outages.ts';
 import { Tags } from '../../../sidecar/entry/tags.ts';
 import { memoryLog } from '../../support/app.ts';

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
-import type { Access } from '../../functions/blob/access/access.ts';
-import { credentialOf } from '../../functions/blob/access/credential.ts';
-import { readAnswer } from '../../functions/blob/answer.ts';
-import { MiB } from '../../functions/blob/chunk.ts';
-import type { Reply, Source } from '../../functions/blob/upstream.ts';
-import type { Address } from '../../functions/protocol/address.ts';
-import { type Digest, parseDigest } from '../../functions/protocol/digest.ts';
-import { hasCode, P2PError } from '../../functions/protocol/errors.ts';
-import { parseGrant } from '../../functions/protocol/grant.ts';
-import { ACCESS_HEADER, AGENT_HEADER, headerValue, PROXY_NAME } from '../../functions/protocol/headers.ts';
+import type { Access } from '../blob/access/access.ts';
+import { credentialOf } from '../blob/access/credential.ts';
+import { readAnswer } from '../blob/answer.ts';
+import { MiB } from '../blob/chunk.ts';
+import type { Reply, Source } from '../blob/upstream.ts';
+import type { Address } from '../protocol/address.ts';
+import { type Digest, parseDigest } from '../protocol/digest.ts';
+import { hasCode, P2PError } from '../protocol/errors.ts';
+import { parseGrant } from '../protocol/grant.ts';
+import { ACCESS_HEADER, AGENT_HEADER, headerValue, PROXY_NAME } from '../protocol/headers.ts';
 
 /** One client's question which manifest a tag names. */
 export interface TagQuestion {

@@ -1,11 +1,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OriginAccess } from '../../../functions/service/origin-access.ts';
-import { Registries } from '../../../sidecar/entry/registries.ts';
+import { Registries } from '../../../functions/service/registries.ts';
 import { eachCase } from '../../support/each-case.ts';
 import { throws } from '../../support/rejects.ts';
 
-const test = suite('sidecar/entry/registries');
+const test = suite('functions/service/registries');
 
 const SETTINGS = {
   Default: 'https://default.test',

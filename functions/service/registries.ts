@@ -1,6 +1,6 @@
-import { hasCode, P2PError } from '../../functions/protocol/errors.ts';
-import type { Settings } from '../../functions/service/config/settings.ts';
-import type { OriginAccess } from '../../functions/service/origin-access.ts';
+import { hasCode, P2PError } from '../protocol/errors.ts';
+import type { Settings } from './config/settings.ts';
+import type { OriginAccess } from './origin-access.ts';
 
 /** A registry that a request is for. */
 export interface Registry {
@@ -42,14 +42,24 @@ export class Registries {
     const names = query.getAll('ns');
     const [namespace] = names;
     if (namespace === undefined) return { origin: this.#listed(this.#default), namespace };
-    if (names.length > 1 || !NAMESPACE.test(namespace)) {
-      throw new P2PError('ADDRESS_INVALID', 'ns must be one host[:port]');
-    }
+    if (names.length > 1) throw malformed('ns');
+    return { origin: this.originOf(namespace, 'ns'), namespace };
+  }
+
+  /**
+   * The origin of the registry that goes by a name; `what` is what the name was given as.
+   *
+   * @throws P2PError ADDRESS_INVALID for a malformed name; ORIGIN_NOT_ALLOWED for one that is not listed.
+   */
+  originOf(namespace: string, what: string): string {
+    if (!NAMESPACE.test(namespace)) throw malformed(what);
     const name = namespace.toLowerCase();
     const known = this.#byName.get(name);
-    if (known !== undefined) return { origin: this.#listed(known), namespace };
+    if (known !== undefined) return this.#listed(known);
+    const origin = `https://${HUB_NAMES.has(name) ? HUB : name}`;
+    if (!URL.canParse(origin)) throw malformed(what);
     try {
-      return { origin: this.#listed(`https://${HUB_NAMES.has(name) ? HUB : name}`), namespace };
+      return this.#listed(origin);
     } catch (refusal) {
       if (!hasCode(refusal, 'ORIGIN_NOT_ALLOWED')) throw refusal;
       const remedy = `, or say in Mirror.Registries where ${namespace} is read from`;
@@ -58,9 +68,11 @@ export class Registries {
   }
 
   #listed(origin: string): string {
-    if (!URL.canParse(origin)) throw new P2PError('ADDRESS_INVALID', 'ns must be one host[:port]');
     const url = new URL(origin);
     this.#access.checkListed(url);
     return url.origin;
   }
 }
+
+const malformed = (what: string): P2PError =>
+  new P2PError('ADDRESS_INVALID', `${what} must be one host[:port]`);
