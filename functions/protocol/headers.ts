@@ -8,6 +8,8 @@ export const SOURCE_HEADER = 'x-p2p-source';
 export const BLOB_HEADER = 'x-p2p-blob';
 /** Reply to an agent: for how long what it was asked with may read, see `protocol/grant.ts`. */
 export const ACCESS_HEADER = 'x-p2p-access';
+/** Reply, header or trailer: signs the Content-Digest of a chunk, see `ChunkSignatures`. */
+export const SIGNATURE_HEADER = 'x-p2p-signature';
 /** Reply: our error code, so that a peer tells a refusal of ours from the origin's. */
 export const ERROR_HEADER = 'x-p2p-error';
 

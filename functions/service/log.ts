@@ -14,6 +14,13 @@ const SECRET_FIELDS = [
   '*.cookie',
   '*.SecretAccessKey',
   '*.*.SecretAccessKey',
+  'Secret',
+  '*.Secret',
+  '["x-p2p-token"]',
+  '*["x-p2p-token"]',
+  'Tokens',
+  '*.Tokens',
+  '*.*.Tokens',
 ];
 
 /**

@@ -80,6 +80,8 @@ function describe(error: ErrorObject, path: SettingPath): string {
       return `must be ≥ ${error.schema}, ${got}`;
     case 'maximum':
       return `must be ≤ ${error.schema}, ${got}`;
+    case 'maxItems':
+      return `must have at most ${error.schema} entries`;
     case 'minLength':
       return 'must not be empty';
     case 'enum':

@@ -55,6 +55,35 @@ function checkRegex(text: string): string | undefined {
   }
 }
 
+const MIN_SECRET_LETTERS = 32;
+// 32 random hex digits have 117 as this counts, give or take 20.
+const MIN_SECRET_BITS = 90;
+
+/** Nobody says how a secret was chosen: what is short, or repeats itself, was not chosen by chance. */
+function checkSecret(text: string): string | undefined {
+  const isLong = text.length >= MIN_SECRET_LETTERS;
+  if (isLong && entropyOf(withoutRepetition([...text])) >= MIN_SECRET_BITS) return undefined;
+  const fault = isLong ? 'repeats itself too much' : 'is too short';
+  return `${fault} to be a secret; use at least 32 letters that were chosen by chance, as openssl rand -base64 32 prints them`;
+}
+
+/** What the whole is a repetition of, else the whole. */
+function withoutRepetition(letters: readonly string[]): readonly string[] {
+  const period = letters.findIndex(
+    (_, at) => at > 0 && letters.every((letter, i) => letter === letters[i % at]),
+  );
+  return period === -1 ? letters : letters.slice(0, period);
+}
+
+/** Bits, if each letter had been drawn by itself (Shannon). */
+function entropyOf(letters: readonly string[]): number {
+  const counts = new Map<string, number>();
+  for (const letter of letters) counts.set(letter, (counts.get(letter) ?? 0) + 1);
+  let bits = 0;
+  for (const count of counts.values()) bits -= count * Math.log2(count / letters.length);
+  return bits;
+}
+
 /** What is wrong with a text that should have a format; `undefined` when nothing is. */
 export const FORMAT_CHECKS: Readonly<Record<TextFormat, (text: string) => string | undefined>> = {
   host: (text) =>
@@ -67,4 +96,5 @@ export const FORMAT_CHECKS: Readonly<Record<TextFormat, (text: string) => string
   'origin-url': (text) => (isOriginUrl(text) ? undefined : 'must be scheme://host[:port] without a path'),
   'host-pattern': (text) => (isHostPattern(text) ? undefined : 'must be a host, host:port, *.suffix or *'),
   regex: checkRegex,
+  secret: checkSecret,
 };

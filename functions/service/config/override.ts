@@ -30,11 +30,16 @@ export function parseOverride(path: SettingPath, text: string, source: string): 
   const schema = schemaAt(path);
   if (schema === undefined || schema.type === 'string') return { path, value: text, source };
   try {
-    return { path, value: withoutEmpty(parse(text)), source };
+    const value = withoutEmpty(parse(text));
+    // One entry of a list by itself is a list of one.
+    const isEntry = schema.type === 'array' && schema.items.type === 'string' && isScalar(value);
+    return { path, value: isEntry ? [text] : value, source };
   } catch {
     return { path, value: text, source };
   }
 }
+
+const isScalar = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
 
 /** Puts each override into the tree; those whose key no setting has are told as faults instead. */
 export function applyOverrides(tree: Record<string, unknown>, overrides: readonly Override[]): Fault[] {

@@ -122,6 +122,15 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
     default: ['preset:registries'],
   },
   OriginFallback: flag('Whether an agent reads the origin itself when no root can serve.', true),
+  Secret: {
+    type: 'array',
+    items: { type: 'string', format: 'secret', secret: true },
+    maxItems: 8,
+    secret: true,
+    description:
+      'What all nodes of a cluster share, and nobody else knows: nodes then serve only each other and clients on their own host, and believe what one of them says of a chunk or a right. Texts of at least 32 letters (openssl rand -base64 32): the first signs, each is believed. To change it, add the new one as the second on all nodes, then make it the first, then remove the old one. Better given as DADIP2P_Secret than written here. Empty: the P2P port serves anyone.',
+    default: [],
+  },
   ExtraCA: {
     type: 'string',
     description:
@@ -173,10 +182,25 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
     Host: {
       type: 'string',
       format: 'host',
-      description: 'Address to listen on. The API has no password: keep it on loopback.',
+      description:
+        'Address to listen on. On loopback the API of an agent needs no token; anywhere else it needs one of Tokens.',
       default: '127.0.0.1',
     },
     Port: port('Admin port; 0 takes any free one.', 19_345),
+    Tokens: {
+      type: 'array',
+      secret: true,
+      items: {
+        type: 'string',
+        secret: true,
+        format: 'secret',
+        pattern: '^[!-~]*$',
+        patternHint: 'must be printable ASCII without spaces, for it travels in a header',
+      },
+      description:
+        'Who sends one of these, as "Authorization: Bearer TOKEN", may use the API of a root: purge, sweep, warm, cost, at /api/v1 on its P2P port. Several, so that they can be changed one after the other; none closes it. Better given as DADIP2P_Admin__Tokens than written here.',
+      default: [],
+    },
   }),
   Timeouts: object<Settings['Timeouts']>('How long an upstream may keep us waiting.', {
     Connect: time('For a connection.', '2s'),

@@ -7,6 +7,7 @@ export type TextFormat =
   | 'origin'
   | 'origin-url'
   | 'host-pattern'
+  | 'secret'
   | 'regex';
 
 /**
@@ -23,7 +24,12 @@ export type SettingSchema = {
       readonly properties: Readonly<Record<string, SettingSchema>>;
       readonly required?: readonly string[];
     }
-  | { readonly type: 'array'; readonly items: SettingSchema }
+  | {
+      readonly type: 'array';
+      readonly items: SettingSchema;
+      readonly maxItems?: number;
+      readonly secret?: true;
+    }
   /** Settings under names of the user's own. */
   | { readonly type: 'map'; readonly values: SettingSchema }
   | {

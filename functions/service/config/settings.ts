@@ -48,6 +48,8 @@ export interface Settings {
   /** Origins that may be read: `scheme://host[:port]`, a host, `*.suffix`, or a preset. */
   readonly Origins: readonly string[];
   readonly OriginFallback: boolean;
+  /** What all nodes of a cluster know, and nobody else; the first signs, each is believed. Empty: anyone is believed. */
+  readonly Secret: readonly string[];
   /** File of authorities' certificates that are trusted beside Node's own; empty: none. */
   readonly ExtraCA: string;
   readonly Mirror: {
@@ -76,7 +78,12 @@ export interface Settings {
     readonly OnOutage: 'deny' | 'stale';
     readonly Check: boolean;
   };
-  readonly Admin: { readonly Host: string; readonly Port: number };
+  readonly Admin: {
+    readonly Host: string;
+    readonly Port: number;
+    /** Any of them opens the API. */
+    readonly Tokens: readonly string[];
+  };
   readonly Timeouts: {
     readonly Connect: number;
     readonly FirstByte: number;

@@ -28,9 +28,10 @@ test('prints one line of JSON an event, and no secret in it', async () => {
     log.info({ url: '/dadip2p/http://u:hunter2@a.test/blob?X-Amz-Signature=hunter2' }, 'first');
     log.info({ target: 'http://a.test/blob?sig=hunter2#hunter2', size: 7 }, 'second');
     log.warn({ authorization: 'Bearer hunter2', cookie: 'a=hunter2' }, 'third');
-    log.warn({ headers: { authorization: 'Bearer hunter2', cookie: 'hunter2', accept: 'a/b' } }, 'fourth');
+    log.warn({ headers: { authorization: 'hunter2', 'x-p2p-token': 'hunter2', accept: 'a/b' } }, 'fourth');
     log.error({ settings: { S3: { SecretAccessKey: 'hunter2', Bucket: 'b' } } }, 'fifth');
-    log.error({ S3: { SecretAccessKey: 'hunter2' } }, 'sixth');
+    log.error({ S3: { SecretAccessKey: 'hunter2' }, Admin: { Tokens: ['hunter2'] } }, 'sixth');
+    log.error({ settings: { Admin: { Tokens: ['hunter2'] }, Secret: ['hunter2'] } }, 'nested');
     log.warn({ cause: new P2PError('UPSTREAM_FAILED', 'outer', { cause: new Error('inner') }) }, 'seventh');
     log.debug({}, 'never');
   `);
@@ -41,11 +42,11 @@ test('prints one line of JSON an event, and no secret in it', async () => {
     .map((line) => JSON.parse(line));
   assert.equal(
     lines.map(({ event }) => event),
-    ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'seventh'],
+    ['first', 'second', 'third', 'fourth', 'fifth', 'sixth', 'nested', 'seventh'],
   );
   assert.equal(
     lines.map(({ level }) => level),
-    ['info', 'info', 'warn', 'warn', 'error', 'error', 'warn'],
+    ['info', 'info', 'warn', 'warn', 'error', 'error', 'error', 'warn'],
   );
   for (const line of lines) {
     assert.is(line.name, 'test');
@@ -55,7 +56,7 @@ test('prints one line of JSON an event, and no secret in it', async () => {
   assert.is(lines[1].size, 7);
   assert.is(lines[3].headers.accept, 'a/b');
   assert.is(lines[4].settings.S3.Bucket, 'b');
-  assert.is(lines[6].cause, 'outer: inner');
+  assert.is(lines[7].cause, 'outer: inner');
 });
 
 test('takes the level names of DadiP2P', async () => {

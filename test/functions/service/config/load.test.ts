@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { hasCode, type P2PError } from '../../../../functions/protocol/errors.ts';
 import { readSettings } from '../../../../functions/service/config/file.ts';
 import { loadSettings } from '../../../../functions/service/config/load.ts';
+import { NEW_SECRET, OLD_SECRET } from '../../../support/secrets.ts';
 
 const test = suite('functions/service/config/load');
 
@@ -293,6 +295,25 @@ const FAULTS: readonly [name: string, text: string, path: string, remedy: string
   ],
   ['a listening address with a port', 'Admin: { Host: "127.0.0.1:80" }', 'Admin.Host', 'without a port'],
   [
+    'a short secret',
+    'Secret: [hunter2]',
+    'Secret[0]',
+    'is too short to be a secret; use at least 32 letters that were chosen by chance',
+  ],
+  [
+    'a secret that repeats itself',
+    `Secret: [${'changeme'.repeat(5)}]`,
+    'Secret[0]',
+    'repeats itself too much',
+  ],
+  ['a secret that is no list', 'Secret: hush', 'Secret', 'must be a list, got something else'],
+  [
+    'more secrets than anyone needs',
+    `Secret: [${`${NEW_SECRET}, `.repeat(9)}]`,
+    'Secret',
+    'at most 8 entries',
+  ],
+  [
     'TLS between nodes',
     'P2PConfig: { ServeBySSL: true }',
     'P2PConfig.ServeBySSL',
@@ -341,6 +362,44 @@ test('never repeats a secret', () => {
   const secret = 'S3: { Endpoint: "http://s3", Bucket: b, AccessKeyId: a, SecretAccessKey: [hush] }';
   assert.not.match(refusal(secret), 'hush');
   assert.not.match(refusal('S3:\n  SecretAccessKey: hush\n Bucket: b'), 'hush');
+  for (const text of ['Secret: hush', 'Secret: [hush]', 'Secret: { hush: hush }', 'Secret: [[hush]]']) {
+    assert.not.match(refusal(text).replace('Secret.hush', ''), 'hush', text);
+    assert.not.match(refusal(undefined, { DADIP2P_Secret: text.replace('Secret: ', '') }), /\bhush\b/);
+  }
+});
+
+test('reads one secret or several, out of the environment too', () => {
+  assert.equal(load(undefined).Secret, []);
+  assert.equal(load(`Secret: [${NEW_SECRET}]`, { DADIP2P_Secret: OLD_SECRET }).Secret, [OLD_SECRET]);
+  assert.equal(load(undefined, { DADIP2P_Secret: `[${NEW_SECRET}, "${OLD_SECRET}"]` }).Secret, [
+    NEW_SECRET,
+    OLD_SECRET,
+  ]);
+});
+
+test('reads tokens of the API as it does secrets, and repeats none that it refuses', () => {
+  const tokens = (env: Env) => load(undefined, env).Admin.Tokens;
+  assert.equal(tokens({}), []);
+  assert.equal(tokens({ DADIP2P_Admin__Tokens: NEW_SECRET }), [NEW_SECRET]);
+  assert.equal(tokens({ DADIP2P_Admin__Tokens: `[${NEW_SECRET}, ${OLD_SECRET}]` }), [NEW_SECRET, OLD_SECRET]);
+  for (const bad of ['hush', `[hush, ${NEW_SECRET}]`, `${NEW_SECRET} hush`, `{ hush: ${NEW_SECRET} }`]) {
+    const message = refusal(undefined, { DADIP2P_Admin__Tokens: bad }).replace('Tokens.hush', '');
+    assert.match(message, 'Admin.Tokens');
+    assert.not.match(message, 'hush');
+  }
+});
+
+test('takes every secret that openssl makes', () => {
+  for (let round = 0; round < 200; round += 1) {
+    for (const [bytes, form] of [
+      [16, 'hex'],
+      [24, 'base64'],
+      [32, 'base64'],
+    ] as const) {
+      const secret = randomBytes(bytes).toString(form);
+      assert.equal(load(undefined, { DADIP2P_Secret: secret }).Secret, [secret]);
+    }
+  }
 });
 
 test('tells line and column of broken YAML', () => {

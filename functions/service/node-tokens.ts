@@ -1,0 +1,75 @@
+import { LRUCache } from 'lru-cache';
+import {
+  formatSigned,
+  formatToken,
+  MAX_SKEW_SECONDS,
+  MAX_TOKEN_LENGTH,
+  type NodeToken,
+  parseSigned,
+  parseToken,
+  TOKEN_LIFE_SECONDS,
+  type TokenUse,
+} from '../protocol/token.ts';
+import type { ClusterKeys } from './cluster-keys.ts';
+
+/** What tokens are made and judged with. */
+export interface NodeTokensParts {
+  readonly keys: ClusterKeys;
+  /** The URL of this node's P2P port, as others reach it. */
+  readonly self: string;
+  readonly now: () => number;
+}
+
+/** What a token is worth. */
+export type TokenVerdict = { readonly issuer: string } | { readonly fault: string };
+
+// As many nodes ask one, each with a token or two of late.
+const MAX_KNOWN = 10_000;
+
+/** The tokens of one node: those it shows to others, and those it is shown. Each is signed, and verified, once. */
+export class NodeTokens {
+  readonly #parts: NodeTokensParts;
+  readonly #own = new LRUCache<string, { readonly text: string; readonly renewAtMs: number }>({
+    max: MAX_KNOWN,
+  });
+  readonly #verified = new LRUCache<string, NodeToken>({ max: MAX_KNOWN });
+
+  constructor(parts: NodeTokensParts) {
+    this.#parts = parts;
+  }
+
+  /** The X-P2P-Token for a request to this audience: `audienceOf` an agent's URL, or ROOT_AUDIENCE. */
+  issue(audience: string, use: TokenUse): string {
+    const nowMs = this.#parts.now();
+    const name = `${use} ${audience}`;
+    const known = this.#own.get(name);
+    if (known !== undefined && nowMs < known.renewAtMs) return known.text;
+    const expires = Math.ceil(nowMs / 1000) + TOKEN_LIFE_SECONDS;
+    const plain = formatToken({ issuer: this.#parts.self, audience, use, expires });
+    const text = formatSigned(plain, this.#parts.keys.sign('token', plain));
+    // It has half its life left when it is shown for the last time.
+    this.#own.set(name, { text, renewAtMs: nowMs + TOKEN_LIFE_SECONDS * 500 });
+    return text;
+  }
+
+  /** Whether a token that came is one for this use by a node of the cluster, meant for one of these audiences. */
+  verify(text: string, audiences: ReadonlySet<string>, use: TokenUse): TokenVerdict {
+    const token = this.#verified.get(text) ?? this.#authentic(text);
+    if (token === undefined) return { fault: 'the token is not signed by a Secret of this node' };
+    const isMeant = audiences.has(token.audience) && token.use === use;
+    if (!isMeant) return { fault: `the token is for ${token.audience}, to ${token.use}` };
+    const aheadSeconds = token.expires - this.#parts.now() / 1000;
+    if (aheadSeconds < -MAX_SKEW_SECONDS || aheadSeconds > TOKEN_LIFE_SECONDS + MAX_SKEW_SECONDS) {
+      return { fault: 'the token is not of this time; are the clocks of both nodes right?' };
+    }
+    return { issuer: token.issuer };
+  }
+
+  #authentic(signed: string): NodeToken | undefined {
+    const parts = signed.length > MAX_TOKEN_LENGTH ? undefined : parseSigned(signed);
+    if (parts === undefined || !this.#parts.keys.verify('token', parts.text, parts.mac)) return undefined;
+    const token = parseToken(parts.text);
+    if (token !== undefined) this.#verified.set(signed, token);
+    return token;
+  }
+}
