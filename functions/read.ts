@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import process from 'node:process';
 import serverless from 'serverless-http';
 import { MiB } from './blob/chunk.ts';
+import { apiElsewhere } from './root/api-elsewhere.ts';
 import { openRoot, type Root } from './root/root.ts';
 import { loadSettings } from './service/config/load.ts';
 import { createLog } from './service/log.ts';
@@ -45,6 +46,7 @@ async function open(): Promise<Instance> {
     self: env.DADIP2P_SELF ?? `http://${env.AWS_LAMBDA_FUNCTION_NAME ?? 'function'}`,
     nodeCa: env.NODE_EXTRA_CA_CERTS,
     maxReplyBytes: MAX_REPLY_BYTES,
+    api: () => apiElsewhere(env),
   });
   const listener = root.app.callback();
   const answer = (request: IncomingMessage, response: ServerResponse) => {

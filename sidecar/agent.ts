@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type Koa from 'koa';
+import type { Middleware } from 'koa';
 import { Catalog } from '../functions/blob/catalog.ts';
 import { DiskStore } from '../functions/blob/disk/disk.ts';
 import { MemoryStore } from '../functions/blob/memory.ts';
@@ -19,6 +20,7 @@ import { Registries } from '../functions/service/registries.ts';
 import { Rules } from '../functions/service/rules.ts';
 import { BlobServer } from '../functions/service/serve-blob.ts';
 import { loadTrust } from '../functions/service/trust.ts';
+import { agentApi } from './agent-api.ts';
 import { answerConnect } from './entry/connect.ts';
 import { createForwardApp } from './entry/forward.ts';
 import { Gate } from './entry/gate.ts';
@@ -55,6 +57,8 @@ export interface AgentParts {
 export interface Agent {
   readonly p2p: Koa;
   readonly proxy: Koa;
+  /** What answers at `/api/v1/` of the admin port. */
+  readonly api: Middleware;
   /** Makes the server of the proxy app answer CONNECT too, and read what is inside intercepted connections. */
   attachTo(server: Server): void;
   close(): Promise<void>;
@@ -144,6 +148,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   return {
     p2p: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules, ...parts }),
     proxy: createForwardApp({ gate, mirror, reverse, terminated, ...parts }),
+    api: agentApi(settings),
     attachTo(server) {
       const interception =
         prepared &&

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
+import { rootApi } from '../functions/root/api.ts';
 import { openRoot } from '../functions/root/root.ts';
 import { createAdminApp } from '../functions/service/admin-app.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
@@ -30,11 +31,11 @@ export async function createNode(settings: Settings, { log, nodeCa }: WorldParts
   const readiness = new Readiness();
   const parts = { log, metrics, readiness, self: await nodeAddress(settings.P2PConfig), nodeCa };
   const headMs = settings.Timeouts.RequestHead;
-  const admin = createHttpServer(createAdminApp(readiness, metrics, log).callback(), headMs);
-  const { handlers, close } =
+  const { handlers, api, close } =
     settings.P2PConfig.RunMode === 'root'
       ? await rootNode(settings, parts)
       : await agentNode(settings, parts);
+  const admin = createHttpServer(createAdminApp({ readiness, metrics, log, api }).callback(), headMs);
   readiness.serve();
   const servers = Object.values(handlers);
   return {
@@ -57,9 +58,10 @@ export async function createNode(settings: Settings, { log, nodeCa }: WorldParts
 type NodeParts = Parameters<typeof openAgent>[1];
 
 async function rootNode(settings: Settings, parts: NodeParts) {
-  const root = await openRoot(settings, parts);
+  const root = await openRoot(settings, { ...parts, api: rootApi });
   const p2p = createHttpServer(root.app.callback(), settings.Timeouts.RequestHead);
-  return { handlers: { p2p }, close: () => root.close() };
+  // Its API is on the P2P port, for it takes a token.
+  return { handlers: { p2p }, api: undefined, close: () => root.close() };
 }
 
 async function agentNode(settings: Settings, parts: NodeParts) {
@@ -68,7 +70,7 @@ async function agentNode(settings: Settings, parts: NodeParts) {
   const proxy = createProxyServer(agent.proxy.callback(), headMs);
   agent.attachTo(proxy);
   const p2p = createHttpServer(agent.p2p.callback(), headMs);
-  return { handlers: { proxy, p2p }, close: () => agent.close() };
+  return { handlers: { proxy, p2p }, api: agent.api, close: () => agent.close() };
 }
 
 async function connectionsOf(servers: readonly Server[]): Promise<number> {

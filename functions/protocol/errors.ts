@@ -12,6 +12,11 @@ const KINDS = {
   REQUEST_AMBIGUOUS: { status: 400, expose: true, retry: 'never' },
   METHOD_NOT_ALLOWED: { status: 405, expose: true, retry: 'never' },
   KEY_REFUSED: { status: 403, expose: true, retry: 'never' },
+  /** The API is for those who have a token, and none is configured. */
+  API_CLOSED: { status: 403, expose: true, retry: 'never' },
+  API_UNAUTHORIZED: { status: 401, expose: true, retry: 'never' },
+  API_NOT_FOUND: { status: 404, expose: true, retry: 'never' },
+  API_REQUEST_INVALID: { status: 400, expose: true, retry: 'never' },
   RULE_DENIED: { status: 403, expose: true, retry: 'never' },
   ORIGIN_NOT_ALLOWED: { status: 403, expose: true, retry: 'never' },
   /** Cached, and the origin that would have to say whether this client may read it cannot be asked. */

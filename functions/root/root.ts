@@ -1,4 +1,5 @@
 import type Koa from 'koa';
+import type { Middleware } from 'koa';
 import { FolderStore } from '../blob/disk/folder.ts';
 import type { ReaderEvents } from '../blob/events.ts';
 import type { Leases } from '../blob/leases.ts';
@@ -35,6 +36,19 @@ export interface RootParts {
   readonly nodeCa: string | undefined;
   /** Largest reply body where a platform limits it, bytes. */
   readonly maxReplyBytes?: number;
+  /** Makes what answers at `/api/v1/`; without it nothing does. */
+  readonly api?: (core: RootCore) => Middleware;
+}
+
+/** What the API of a root works on. */
+export interface RootCore {
+  readonly settings: Settings;
+  readonly reader: BlobReader;
+  readonly blobs: BlobServer;
+  /** Where its chunks are kept for good. */
+  readonly store: ChunkStore;
+  readonly metrics: Metrics;
+  readonly log: Logger;
 }
 
 /** A root: the reader of origins, over S3 or a folder, behind its Koa app. */
@@ -80,8 +94,9 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const locate = durable.locate?.bind(durable);
   const blobs = new BlobServer({ reader, upstream, locate, now: Date.now, ...parts });
   parts.metrics.watchFlights(() => reader.flights);
+  const api = parts.api?.({ settings, reader, blobs, store: durable, ...parts });
   return {
-    app: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules, ...parts }),
+    app: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules, ...parts, api }),
     reader,
     async close() {
       await reader.close();

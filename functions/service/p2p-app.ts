@@ -1,10 +1,11 @@
 import type Koa from 'koa';
-import type { Context, Next } from 'koa';
+import type { Context, Middleware, Next } from 'koa';
 import { LRUCache } from 'lru-cache';
 import { MiB } from '../blob/chunk.ts';
 import { type Address, parsePrefixTarget } from '../protocol/address.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { AGENT_HEADER, extendChain, headerValue } from '../protocol/headers.ts';
+import { API_PREFIX } from './api.ts';
 import { countReplies } from './count-replies.ts';
 import { createApp } from './create-app.ts';
 import { healthRoutes } from './health.ts';
@@ -25,14 +26,17 @@ export interface P2PAppParts {
   readonly readiness: Readiness;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** What answers at `/api/v1/`; without it nothing does. */
+  readonly api?: Middleware | undefined;
 }
 
 // Of a blob that is read in many small ranges the target is parsed and judged once: as many letters of targets are
 // remembered.
 const MAX_KNOWN_LETTERS = MiB;
 
-/** The P2P port of a root or an agent: `/<APIKey>/<origin URL>`, `/healthz`, `/readyz`. */
-export function createP2PApp({ apiKey, self, blobs, rules, readiness, metrics, log }: P2PAppParts): Koa {
+/** The P2P port of a root or an agent: `/<APIKey>/<origin URL>`, `/healthz`, `/readyz`, of a root `/api/v1/` too. */
+export function createP2PApp(parts: P2PAppParts): Koa {
+  const { apiKey, self, blobs, rules, readiness, metrics, log, api } = parts;
   const app = createApp(log);
   const health = healthRoutes(readiness);
   const addresses = new LRUCache<string, Address>({
@@ -48,13 +52,16 @@ export function createP2PApp({ apiKey, self, blobs, rules, readiness, metrics, l
   // Before the router, which costs small hits two fifths of their speed.
   app.use(function servePrefix(ctx: Context, next: Next) {
     const target = ctx.req.url ?? '/';
-    if (HEALTH_PATHS.has(ctx.path)) return next();
-    const address = addresses.get(`${ctx.method} ${target}`) ?? judge(ctx.method, target);
+    const known = addresses.get(`${ctx.method} ${target}`);
+    const isApi = known === undefined && api !== undefined && target.startsWith(API_PREFIX);
+    if (known === undefined && (isApi || HEALTH_PATHS.has(ctx.path))) return next();
+    const address = known ?? judge(ctx.method, target);
     const chain = extendChain(headerValue(ctx.req.headers, AGENT_HEADER), self);
     ctx.respond = false;
     return blobs.serve({ request: ctx.req, response: ctx.res, address, chain });
   });
   app.use(health.routes());
+  if (api !== undefined) app.use(api);
   app.use(function notFound(ctx: Context) {
     throw new P2PError('METHOD_NOT_ALLOWED', `${ctx.method} ${ctx.path} is not served here; use GET`);
   });

@@ -127,7 +127,7 @@ async function withFreeAdminPort(settings: Settings): Promise<Settings> {
     return settings;
   } catch (error) {
     if (!(error instanceof P2PError)) throw error;
-    return { ...settings, Admin: { Host, Port: 0 } };
+    return { ...settings, Admin: { ...settings.Admin, Port: 0 } };
   }
 }
 

@@ -1,0 +1,13 @@
+import type { Middleware } from 'koa';
+import { type ApiSection, createApi } from '../service/api.ts';
+import { requireToken } from '../service/api-token.ts';
+import type { RootCore } from './root.ts';
+
+/**
+ * The API of a root that is a server: all of it in one process, for those who have one of Admin.Tokens. Each section
+ * is loaded when it is first asked for.
+ */
+export const rootApi = (core: RootCore): Middleware =>
+  createApi(sectionsOf(core), requireToken(core.settings.Admin.Tokens));
+
+const sectionsOf = (_core: RootCore): readonly ApiSection[] => [];
