@@ -1,6 +1,7 @@
 import type { Middleware } from 'koa';
+import type Router from 'koa-router';
 import { type ApiSection, createApi } from '../service/api.ts';
-import { requireToken } from '../service/api-token.ts';
+import { admitAll, requireToken } from '../service/api-token.ts';
 import type { RootCore } from './root.ts';
 
 /**
@@ -10,4 +11,12 @@ import type { RootCore } from './root.ts';
 export const rootApi = (core: RootCore): Middleware =>
   createApi(sectionsOf(core), requireToken(core.settings.Admin.Tokens));
 
-const sectionsOf = (_core: RootCore): readonly ApiSection[] => [];
+const sectionsOf = (core: RootCore): readonly ApiSection[] => [
+  // Agents have tokens of their own.
+  { name: 'agents', authorize: admitAll, open: async () => agentsOf(core) },
+];
+
+async function agentsOf({ settings, entries, self }: RootCore): Promise<Router> {
+  const { openDirectory } = await import('./directory-api.ts');
+  return openDirectory(settings, entries, self);
+}

@@ -6,6 +6,7 @@ import type { HttpClient } from '../service/http-client.ts';
 import type { Logger } from '../service/log.ts';
 import { StoreLeases } from './lease.ts';
 import { S3Bucket } from './s3-bucket.ts';
+import { S3Entries } from './s3-entries.ts';
 import { S3Leases } from './s3-leases.ts';
 import { S3Store } from './s3-store.ts';
 
@@ -22,7 +23,7 @@ export async function openS3(
   http: HttpClient,
   log: Logger,
   events: ReaderEvents,
-): Promise<{ readonly durable: S3Store; readonly leases: StoreLeases }> {
+): Promise<{ readonly durable: S3Store; readonly entries: S3Entries; readonly leases: StoreLeases }> {
   const bucket = await S3Bucket.open(settings, http);
   const objects = new S3Leases(bucket);
   const leases = new StoreLeases({
@@ -42,5 +43,5 @@ export async function openS3(
     failed: (fields) => events.failed('lease_failed', fields),
   });
   leases.start();
-  return { durable: new S3Store(bucket), leases };
+  return { durable: new S3Store(bucket), entries: new S3Entries(bucket), leases };
 }

@@ -8,11 +8,15 @@ import { BlobReader } from '../blob/reader.ts';
 import type { ChunkStore } from '../blob/store.ts';
 import { TieredStore } from '../blob/tiered.ts';
 import { P2PError } from '../protocol/errors.ts';
+import { ROOT_AUDIENCE } from '../protocol/token.ts';
 import { accessPolicy } from '../service/access-policy.ts';
+import { ClusterKeys } from '../service/cluster-keys.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { HttpClient } from '../service/http-client.ts';
 import type { Logger } from '../service/log.ts';
 import type { Metrics } from '../service/metrics.ts';
+import { isOfThisHost, NodeGate, type NodeGateParts } from '../service/node-gate.ts';
+import { NodeTokens } from '../service/node-tokens.ts';
 import { OriginUpstream } from '../service/origin.ts';
 import { OriginAccess } from '../service/origin-access.ts';
 import { createP2PApp } from '../service/p2p-app.ts';
@@ -20,6 +24,8 @@ import type { Readiness } from '../service/readiness.ts';
 import { Rules } from '../service/rules.ts';
 import { BlobServer } from '../service/serve-blob.ts';
 import { loadTrust } from '../service/trust.ts';
+import type { DirectoryEntries } from './directory.ts';
+import { FolderEntries } from './folder-entries.ts';
 
 // One origin should not be drowned by one root; its own clients would hardly open more.
 const ORIGIN_CONNECTIONS = 64;
@@ -36,6 +42,8 @@ export interface RootParts {
   readonly nodeCa: string | undefined;
   /** Largest reply body where a platform limits it, bytes. */
   readonly maxReplyBytes?: number;
+  /** Default: what the connection tells. */
+  readonly isOfThisHost?: NodeGateParts['isOfThisHost'];
   /** Makes what answers at `/api/v1/`; without it nothing does. */
   readonly api?: (core: RootCore) => Middleware;
 }
@@ -47,6 +55,9 @@ export interface RootCore {
   readonly blobs: BlobServer;
   /** Where its chunks are kept for good. */
   readonly store: ChunkStore;
+  /** Where it keeps who is there. */
+  readonly entries: DirectoryEntries;
+  readonly self: string;
   readonly metrics: Metrics;
   readonly log: Logger;
 }
@@ -76,7 +87,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const upstream = new OriginUpstream({ http, access, rules, random: Math.random });
   const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS, trust });
   const events = parts.metrics.readerEvents(parts.log);
-  const { durable, leases } = await openStore(settings, s3Http, parts.log, events);
+  const { durable, entries, leases } = await openStore(settings, s3Http, parts.log, events);
   // What was fetched ahead of a reader is still at hand when it gets there.
   const store = new TieredStore(new MemoryStore({ maxBytes: CacheConfig.MemCacheSize }), durable);
   const reader = new BlobReader({
@@ -91,12 +102,15 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
     leases,
     now: Date.now,
   });
+  const keys = ClusterKeys.of(settings.Secret);
+  const tokens = keys && new NodeTokens({ keys, self: parts.self, now: Date.now });
+  const gate = new NodeGate({ tokens, audiences: new Set([ROOT_AUDIENCE]), isOfThisHost, ...parts });
   const locate = durable.locate?.bind(durable);
   const blobs = new BlobServer({ reader, upstream, locate, now: Date.now, ...parts });
   parts.metrics.watchFlights(() => reader.flights);
-  const api = parts.api?.({ settings, reader, blobs, store: durable, ...parts });
+  const api = parts.api?.({ settings, reader, blobs, store: durable, entries, ...parts });
   return {
-    app: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules, ...parts, api }),
+    app: createP2PApp({ apiKey: P2PConfig.APIKey, gate, blobs, rules, ...parts, api }),
     reader,
     async close() {
       await reader.close();
@@ -114,6 +128,7 @@ function checkChunkFits(chunkBytes: number, maxReplyBytes = Number.POSITIVE_INFI
 
 interface OpenedStore {
   readonly durable: ChunkStore;
+  readonly entries: DirectoryEntries;
   /** A folder belongs to one root. */
   readonly leases?: Leases;
 }
@@ -129,7 +144,7 @@ async function openStore(
       const message = `P2PConfig.CacheConfig.FileCachePath: ${cause.message}; choose a folder that can be written`;
       throw new P2PError('CONFIG_INVALID', message, { cause });
     });
-    return { durable };
+    return { durable, entries: new FolderEntries(P2PConfig.CacheConfig.FileCachePath) };
   }
   // The SDK takes 70 ms to load: a root over a folder does without.
   const { openS3 } = await import('./open-s3.ts');

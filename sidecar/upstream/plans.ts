@@ -7,6 +7,7 @@ import { headerValue } from '../../functions/protocol/headers.ts';
 import { PLAN_TYPE, type Plan, parsePlan } from '../../functions/protocol/plan.ts';
 import { formatContentRange, formatRange, parseRange, type Span } from '../../functions/protocol/range.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
+import { replyText } from '../../functions/service/reply-text.ts';
 
 type Open = Source['open'];
 
@@ -124,7 +125,7 @@ export class Plans {
       this.#known.set(name, { known: undefined });
       return undefined;
     }
-    const plan = parsePlan(await textOf(reply));
+    const plan = parsePlan(await replyText(reply, MAX_PLAN_BYTES));
     const lifeMs = (plan?.lifeSeconds ?? 0) * 1000 - MARGIN_MS;
     const isComplete = plan !== undefined && plan.chunks.length === plan.end - plan.first;
     const ttl = isComplete && lifeMs > 0 ? lifeMs : ABSENT_MS;
@@ -221,15 +222,4 @@ function replyOf({ size, headers }: Plan, span: Span, bytes: Buffer): Reply {
     headers: said,
     body: { read: async (sink) => sink(bytes), discard() {} },
   };
-}
-
-async function textOf({ body }: Reply): Promise<string> {
-  const pieces: Buffer[] = [];
-  let size = 0;
-  await body.read((piece) => {
-    size += piece.length;
-    if (size > MAX_PLAN_BYTES) throw new P2PError('UPSTREAM_MISMATCHED', 'a plan of more than a mebibyte');
-    pieces.push(Buffer.from(piece));
-  });
-  return Buffer.concat(pieces).toString();
 }

@@ -1,5 +1,6 @@
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { RE2JS } from 're2js';
+import { isZone } from '../../protocol/member.ts';
 import { ORIGIN_PRESETS } from '../origin-presets.ts';
 import { nearest } from './nearest.ts';
 import type { TextFormat } from './setting-schema.ts';
@@ -15,6 +16,17 @@ function isHostPort(text: string): boolean {
   const [, ipv6, name, port] = match;
   const hostIsRight = ipv6 === undefined ? HOST_NAME.test(name ?? '') : isIPv6(ipv6);
   return hostIsRight && Number(port) >= 1 && Number(port) <= 65_535;
+}
+
+function isAddressPort(text: string): boolean {
+  const [, host = ''] = /^(.+):\d+$/.exec(text) ?? [];
+  return isHostPort(text) && isIP(host.replace(/^\[|\]$/g, '')) !== 0;
+}
+
+function isSibling(text: string): boolean {
+  const [, prefix, name = ''] = /^(dns|dnssrv)\+(.+)$/.exec(text) ?? [];
+  if (prefix !== undefined) return prefix === 'dns' ? isHostPort(name) : HOST_NAME.test(name);
+  return text === 'directory' || isHostPort(text) || isOriginUrl(text);
 }
 
 function httpUrl(text: string): URL | undefined {
@@ -96,5 +108,12 @@ export const FORMAT_CHECKS: Readonly<Record<TextFormat, (text: string) => string
   'origin-url': (text) => (isOriginUrl(text) ? undefined : 'must be scheme://host[:port] without a path'),
   'host-pattern': (text) => (isHostPattern(text) ? undefined : 'must be a host, host:port, *.suffix or *'),
   regex: checkRegex,
+  sibling: (text) =>
+    isSibling(text)
+      ? undefined
+      : 'must be directory, host:port, an http(s):// URL, dns+NAME:PORT or dnssrv+NAME',
+  zone: (text) => (isZone(text) ? undefined : 'must be letters, digits and . _ -, at most 63'),
+  'dns-server': (text) =>
+    text === '' || isAddressPort(text) ? undefined : 'must be an address and port, such as 127.0.0.1:53',
   secret: checkSecret,
 };

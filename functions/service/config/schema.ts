@@ -16,6 +16,33 @@ const p2pConfig = object<Settings['P2PConfig']>('The P2P port: blobs for other n
     description: 'The roots an agent asks, each host:port or an http(s) URL.',
     default: [],
   },
+  Siblings: {
+    type: 'array',
+    items: { type: 'string', format: 'sibling' },
+    description:
+      "How agents find each other: directory, by the roots, which takes a Secret; host:port or URL of each; dns+NAME:PORT, all addresses of a name, such as a headless service's; dnssrv+NAME, by SRV records. The same on all of them. Names are resolved again every 10 s. Empty: an agent is alone.",
+    default: ['directory'],
+  },
+  Zone: {
+    type: 'string',
+    format: 'zone',
+    description: 'Where this agent stands, such as a rack or an availability zone: agents of one zone share.',
+    default: '',
+  },
+  Weight: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 100,
+    description: 'How much of the work an agent takes beside others that the directory tells of.',
+    default: 1,
+  },
+  DNSServer: {
+    type: 'string',
+    format: 'dns-server',
+    description:
+      "host:port of the server that dns+ and dnssrv+ ask, such as Consul's 127.0.0.1:8600; empty: as this host resolves names.",
+    default: '',
+  },
   NodeIP: {
     type: 'string',
     description: 'Address that other nodes reach this one at; empty finds out by DetectAddr.',

@@ -7,6 +7,9 @@ export type TextFormat =
   | 'origin'
   | 'origin-url'
   | 'host-pattern'
+  | 'sibling'
+  | 'zone'
+  | 'dns-server'
   | 'secret'
   | 'regex';
 

@@ -25,6 +25,12 @@ export interface Settings {
     readonly RunMode: 'root' | 'agent';
     /** `host:port`, or a whole http(s) URL. */
     readonly RootList: readonly string[];
+    /** `directory`, `host:port` or URL, `dns+host:port`, `dnssrv+name`. */
+    readonly Siblings: readonly string[];
+    readonly Zone: string;
+    readonly Weight: number;
+    /** `host:port`; empty: the system's. */
+    readonly DNSServer: string;
     readonly NodeIP: string;
     readonly DetectAddr: string;
     readonly ServeBySSL: boolean;
