@@ -1,0 +1,86 @@
+import { ExpiringMap } from './expiring-map.ts';
+
+/** What admission goes by. */
+export interface FanOutParts {
+  /** Nodes that a chunk is given to at a time; those that come later are sent to one of them. */
+  readonly maxChildren: number;
+  /** Whether a node may be sent to, and be sent on: only what is known of the cluster is believed of a chain. */
+  readonly isMember: (node: string) => boolean;
+  readonly now: () => number;
+}
+
+/** A node that asks for a chunk. */
+export interface Asker {
+  readonly node: string;
+  /** Those that this request has been at before: it is not sent back to them. */
+  readonly asked: readonly string[];
+  /** How often it was sent on already. */
+  readonly redirects: number;
+}
+
+interface Child {
+  /** Milliseconds since the epoch. */
+  untilMs: number;
+  /** How many were sent on to it: about as many chunks it has to give. */
+  referrals: number;
+}
+
+// By then it has the chunk, and others have it from there; the uplink it took is free again.
+const CHILD_MS = 60_000;
+// At four children each that is 10 MB.
+const MAX_CHUNKS = 20_000;
+/** A tree of this depth has every reader in it; whoever comes from so far down is served where it is. */
+export const MAX_REDIRECTS = 8;
+
+/**
+ * Makes a tree of those who want a chunk at the same time, so that no uplink is swamped: a few are given it, and
+ * those that come later are sent to one of these, where the same happens.
+ */
+export class FanOut {
+  readonly #parts: FanOutParts;
+  readonly #chunks: ExpiringMap<Map<string, Child>>;
+
+  constructor(parts: FanOutParts) {
+    this.#parts = parts;
+    // Of what nobody has asked for in that time every child is forgotten.
+    this.#chunks = new ExpiringMap({ max: MAX_CHUNKS, ttlMs: CHILD_MS, now: parts.now });
+  }
+
+  /** Nodes that are being given some chunk now. */
+  get children(): number {
+    let count = 0;
+    for (const children of this.#chunks.values()) count += children.size;
+    return count;
+  }
+
+  /**
+   * The node that an asker is to be sent on to for a chunk; `undefined` when it is to be given it here. It is always
+   * a member that was given this chunk, never the asker or one that it has been at.
+   */
+  refer(chunk: string, { node, asked, redirects }: Asker): string | undefined {
+    const { maxChildren, isMember, now } = this.#parts;
+    // A node of which nothing is known cannot be sent on either: it may be one that follows nobody.
+    if (!isMember(node)) return undefined;
+    const children = this.#chunks.get(chunk) ?? new Map<string, Child>();
+    const nowMs = now();
+    for (const [name, { untilMs }] of children) {
+      if (untilMs <= nowMs || !isMember(name)) children.delete(name);
+    }
+    const known = children.get(node);
+    if (known !== undefined || children.size < maxChildren) {
+      children.set(node, { untilMs: nowMs + CHILD_MS, referrals: known?.referrals ?? 0 });
+      this.#chunks.set(chunk, children);
+      return undefined;
+    }
+    if (redirects >= MAX_REDIRECTS) return undefined;
+    let chosen: { readonly name: string; readonly child: Child } | undefined;
+    for (const [name, child] of children) {
+      // Of those with as few the first has most of the chunk by now.
+      if (asked.includes(name) || (chosen !== undefined && child.referrals >= chosen.child.referrals))
+        continue;
+      chosen = { name, child };
+    }
+    if (chosen !== undefined) chosen.child.referrals += 1;
+    return chosen?.name;
+  }
+}
