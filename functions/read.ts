@@ -46,6 +46,8 @@ async function open(): Promise<Instance> {
     self: env.DADIP2P_SELF ?? `http://${env.AWS_LAMBDA_FUNCTION_NAME ?? 'function'}`,
     nodeCa: env.NODE_EXTRA_CA_CERTS,
     maxReplyBytes: MAX_REPLY_BYTES,
+    // Nobody is on the host of a function but itself.
+    isOfThisHost: () => false,
     api: () => apiElsewhere(env),
   });
   const listener = root.app.callback();

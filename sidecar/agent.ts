@@ -7,11 +7,15 @@ import { MemoryStore } from '../functions/blob/memory.ts';
 import { BlobReader } from '../functions/blob/reader.ts';
 import type { ChunkStore } from '../functions/blob/store.ts';
 import { TieredStore } from '../functions/blob/tiered.ts';
+import { audienceOf, ROOT_AUDIENCE } from '../functions/protocol/token.ts';
 import { accessPolicy } from '../functions/service/access-policy.ts';
+import { ClusterKeys } from '../functions/service/cluster-keys.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
 import { HttpClient } from '../functions/service/http-client.ts';
 import type { Logger } from '../functions/service/log.ts';
 import type { Metrics } from '../functions/service/metrics.ts';
+import { isOfThisHost, NodeGate } from '../functions/service/node-gate.ts';
+import { NodeTokens } from '../functions/service/node-tokens.ts';
 import { OriginUpstream } from '../functions/service/origin.ts';
 import { OriginAccess } from '../functions/service/origin-access.ts';
 import { createP2PApp } from '../functions/service/p2p-app.ts';
@@ -89,10 +93,19 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   });
   const rootHttp = new HttpClient({ ...rootLimits, connections: ROOT_CONNECTIONS, trust });
   const passing = new PassClient({ access, connectMs: limits.connectMs, trust });
+  const keys = ClusterKeys.of(settings.Secret);
+  const tokens = keys && new NodeTokens({ keys, self, now: Date.now });
+  // It may be a root to others: they tell no difference.
+  const nodeGate = new NodeGate({
+    tokens,
+    audiences: new Set([audienceOf(self), ROOT_AUDIENCE]),
+    isOfThisHost,
+  });
   const roots = new RootsUpstream({
     roots: P2PConfig.RootList.map(rootUrl),
     apiKey: P2PConfig.APIKey,
     http: rootHttp,
+    tokens,
     chunkBytes: CacheConfig.ChunkSize,
     hasFallback: OriginFallback,
     now: Date.now,
@@ -146,7 +159,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   const reverse = new Reverse(ProxyConfig.Reverse);
   const terminated = new Terminated();
   return {
-    p2p: createP2PApp({ apiKey: P2PConfig.APIKey, blobs, rules, ...parts }),
+    p2p: createP2PApp({ apiKey: P2PConfig.APIKey, gate: nodeGate, blobs, rules, ...parts }),
     proxy: createForwardApp({ gate, mirror, reverse, terminated, ...parts }),
     api: agentApi(settings),
     attachTo(server) {

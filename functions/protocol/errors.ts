@@ -11,6 +11,8 @@ const KINDS = {
   ADDRESS_INVALID: { status: 400, expose: true, retry: 'never' },
   REQUEST_AMBIGUOUS: { status: 400, expose: true, retry: 'never' },
   METHOD_NOT_ALLOWED: { status: 405, expose: true, retry: 'never' },
+  /** A node that proves nothing, or a client from elsewhere, at a port that is for nodes of the cluster. */
+  TOKEN_REFUSED: { status: 401, expose: true, retry: 'elsewhere' },
   KEY_REFUSED: { status: 403, expose: true, retry: 'never' },
   /** The API is for those who have a token, and none is configured. */
   API_CLOSED: { status: 403, expose: true, retry: 'never' },

@@ -4,7 +4,6 @@ import type { HeaderLines } from '../protocol/errors.ts';
 import { formatGrant } from '../protocol/grant.ts';
 import {
   ACCESS_HEADER,
-  AGENT_HEADER,
   BLOB_HEADER,
   formatBlobLine,
   PROXY_NAME,
@@ -24,7 +23,7 @@ export class BlobHeaders {
     this.#now = now;
   }
 
-  of({ request }: BlobRequest, { facts, grant }: Blob): HeaderLines {
+  of({ node }: BlobRequest, { facts, grant }: Blob): HeaderLines {
     let headers = this.#known.get(facts);
     if (headers === undefined) {
       headers = {
@@ -35,7 +34,7 @@ export class BlobHeaders {
       };
       this.#known.set(facts, headers);
     }
-    if (!(AGENT_HEADER in request.headers)) return headers;
+    if (node === undefined) return headers;
     // Only a node of ours serves it on to others.
     return { ...headers, [ACCESS_HEADER]: formatGrant(grant, this.#now()) };
   }

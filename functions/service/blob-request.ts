@@ -12,6 +12,8 @@ export interface BlobRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly address: Address;
+  /** The node of ours that asks, which serves it on to others; `undefined` for a client. */
+  readonly node?: string | undefined;
   /** X-P2P-Agent for the next hop; undefined where this node is the last. */
   readonly chain: string | undefined;
   /** Lower-case, put over the headers of a reply that comes out of the cache or goes into it. */
@@ -20,7 +22,7 @@ export interface BlobRequest {
 
 /** What a request asks a reader for; `specs` are the ranges that it asks for, if it asks for any. */
 export function askOf(
-  { request, address, chain }: BlobRequest,
+  { request, address, chain, node }: BlobRequest,
   specs: readonly RangeSpec[] | undefined,
 ): Ask {
   const { headers, method } = request;
@@ -38,7 +40,7 @@ export function askOf(
     // A whole blob is checked again only for a node of ours, which has seen it fail.
     doubtful:
       /\bno-cache\b/.test(headers['cache-control'] ?? '') &&
-      (address.digest === undefined || AGENT_HEADER in headers),
+      (address.digest === undefined || node !== undefined),
   };
 }
 
@@ -51,7 +53,7 @@ function firstByte(specs: readonly RangeSpec[] | undefined): number | undefined 
 
 /** True when the reply is for the one client alone, and nothing of it to be shared. */
 export const isForOneAlone = (asked: BlobRequest): boolean =>
-  negotiates(asked) || hasCookies(asked.request) || isUnstored(asked.request);
+  negotiates(asked) || hasCookies(asked.request) || isUnstored(asked);
 
 /** True when what the client gets depends on its Accept (RFC 9110 §12.5.1). What a digest names does not. */
 const negotiates = ({ address, request }: BlobRequest): boolean =>
@@ -61,5 +63,5 @@ const negotiates = ({ address, request }: BlobRequest): boolean =>
 export const hasCookies = ({ headers }: IncomingMessage): boolean => (headers.cookie ?? '') !== '';
 
 /** True when a node of ours wants the origin's own word (RFC 9111 §5.2.1.5); clients are not to choose that for all. */
-const isUnstored = ({ headers }: IncomingMessage): boolean =>
-  AGENT_HEADER in headers && /\bno-store\b/.test(headers['cache-control'] ?? '');
+const isUnstored = ({ request, node }: BlobRequest): boolean =>
+  node !== undefined && /\bno-store\b/.test(request.headers['cache-control'] ?? '');

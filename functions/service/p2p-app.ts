@@ -11,6 +11,7 @@ import { createApp } from './create-app.ts';
 import { healthRoutes } from './health.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { NodeGate } from './node-gate.ts';
 import type { Readiness } from './readiness.ts';
 import type { Rules } from './rules.ts';
 import type { BlobServer } from './serve-blob.ts';
@@ -20,6 +21,8 @@ export interface P2PAppParts {
   readonly apiKey: string;
   /** This node's address in X-P2P-Agent chains. */
   readonly self: string;
+  /** Who is let in. */
+  readonly gate: NodeGate;
   readonly blobs: BlobServer;
   /** Which of them are denied, and what makes two URLs one blob. */
   readonly rules: Rules;
@@ -36,7 +39,7 @@ const MAX_KNOWN_LETTERS = MiB;
 
 /** The P2P port of a root or an agent: `/<APIKey>/<origin URL>`, `/healthz`, `/readyz`, of a root `/api/v1/` too. */
 export function createP2PApp(parts: P2PAppParts): Koa {
-  const { apiKey, self, blobs, rules, readiness, metrics, log, api } = parts;
+  const { apiKey, self, gate, blobs, rules, readiness, metrics, log, api } = parts;
   const app = createApp(log);
   const health = healthRoutes(readiness);
   const addresses = new LRUCache<string, Address>({
@@ -55,10 +58,11 @@ export function createP2PApp(parts: P2PAppParts): Koa {
     const known = addresses.get(`${ctx.method} ${target}`);
     const isApi = known === undefined && api !== undefined && target.startsWith(API_PREFIX);
     if (known === undefined && (isApi || HEALTH_PATHS.has(ctx.path))) return next();
+    const node = gate.nodeOf(ctx.req);
     const address = known ?? judge(ctx.method, target);
     const chain = extendChain(headerValue(ctx.req.headers, AGENT_HEADER), self);
     ctx.respond = false;
-    return blobs.serve({ request: ctx.req, response: ctx.res, address, chain });
+    return blobs.serve({ request: ctx.req, response: ctx.res, address, chain, node });
   });
   app.use(health.routes());
   if (api !== undefined) app.use(api);

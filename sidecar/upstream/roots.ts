@@ -3,7 +3,9 @@ import { addressKey } from '../../functions/blob/identity.ts';
 import type { Reply, Source, Upstream } from '../../functions/blob/upstream.ts';
 import type { Address } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
+import { ROOT_AUDIENCE, TOKEN_HEADER } from '../../functions/protocol/token.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
+import type { NodeTokens } from '../../functions/service/node-tokens.ts';
 import { Breaker } from './breaker.ts';
 import { Plans } from './plans.ts';
 import { restoreRemapped } from './remapped.ts';
@@ -14,6 +16,8 @@ export interface RootsParts {
   readonly roots: readonly string[];
   readonly apiKey: string;
   readonly http: HttpClient;
+  /** Where there is a Secret. */
+  readonly tokens?: NodeTokens | undefined;
   /** Size of the chunks that are asked for, where roots are asked for plans. */
   readonly chunkBytes?: number;
   /** True when someone else is asked after the roots: then one that keeps failing is not asked for a while. */
@@ -58,11 +62,16 @@ export class RootsUpstream implements Upstream {
   }
 
   #source({ url, plans, breaker }: Root): Source {
-    const { apiKey, http } = this.#parts;
+    const { apiKey, http, tokens } = this.#parts;
     const open: Source['open'] = async ({ address, method, headers, bulk = false }, signal) => {
       try {
         const reply = await http.request(
-          { url: `${url}/${apiKey}/${address.url}`, method, headers, bulk },
+          {
+            url: `${url}/${apiKey}/${address.url}`,
+            method,
+            headers: { ...headers, ...(tokens && { [TOKEN_HEADER]: tokens.issue(ROOT_AUDIENCE, 'read') }) },
+            bulk,
+          },
           signal,
         );
         return watched({ ...reply, headers: restoreRemapped(reply.headers, method) }, breaker);

@@ -6,6 +6,7 @@ import type { Upstream } from '../../functions/blob/upstream.ts';
 import type { Rule } from '../../functions/service/config/settings.ts';
 import type { Logger } from '../../functions/service/log.ts';
 import { Metrics } from '../../functions/service/metrics.ts';
+import { isOfThisHost, NodeGate, type NodeGateParts } from '../../functions/service/node-gate.ts';
 import { createP2PApp } from '../../functions/service/p2p-app.ts';
 import { Readiness } from '../../functions/service/readiness.ts';
 import { Rules } from '../../functions/service/rules.ts';
@@ -74,6 +75,8 @@ export async function startP2P(
   options: ReaderOptions & {
     readonly maxReplyBytes?: number;
     readonly self?: string;
+    /** Laid over a gate that lets anyone in. */
+    readonly gate?: Partial<NodeGateParts>;
     readonly rules?: readonly Rule[];
   } = {},
 ): Promise<P2PServer> {
@@ -94,7 +97,8 @@ export async function startP2P(
     ...(maxReplyBytes === undefined ? {} : { maxReplyBytes }),
   });
   const rules = new Rules(options.rules ?? []);
-  const app = createP2PApp({ apiKey: 'dadip2p', self, blobs, rules, readiness, metrics, log });
+  const gate = new NodeGate({ audiences: new Set(), isOfThisHost, ...options.gate });
+  const app = createP2PApp({ apiKey: 'dadip2p', self, gate, blobs, rules, readiness, metrics, log });
   const server = await listen(app.callback());
   return {
     ...server,
