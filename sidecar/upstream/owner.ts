@@ -1,15 +1,15 @@
 import type { Member } from '../members/member.ts';
 
-/** A member with what its place in every chunk's order is drawn from. */
-interface Candidate {
-  readonly member: Member;
-  readonly seed: Seed;
-}
-
 /** 64 bits in two numbers. */
 interface Seed {
   readonly high: number;
   readonly low: number;
+}
+
+/** A member with what decides its place in a chunk's order: the highest comes first. */
+interface Place {
+  readonly member: Member;
+  readonly score: number;
 }
 
 /**
@@ -19,46 +19,50 @@ interface Seed {
  * protocol.
  */
 export class Owners {
-  readonly #candidates: readonly Candidate[];
+  readonly #members: readonly Member[];
+  /** What each member's place in every order is drawn from; side by side, for all are looked at for each chunk. */
+  readonly #high: Int32Array;
+  readonly #low: Int32Array;
   /** The same weight for all: then the order of the draws is that of the scores, and needs no logarithm. */
   readonly #isEven: boolean;
 
   constructor(members: readonly Member[]) {
-    this.#candidates = members.map((member) => ({ member, seed: seedOf(member.id) }));
+    const seeds = members.map(({ id }) => seedOf(id));
+    this.#members = members;
+    this.#high = Int32Array.from(seeds, ({ high }) => high);
+    this.#low = Int32Array.from(seeds, ({ low }) => low);
     this.#isEven = members.every(({ weight }) => weight === members[0]?.weight);
   }
 
   /** The first `count` members in the order of a chunk: its owner, then those that stand in for it. */
   ranked(key: string, index: number, count: number): readonly Member[] {
     const chunk = seedOf(`${key} ${index}`);
-    const first: { readonly candidate: Candidate; readonly score: number }[] = [];
+    const first: Place[] = [];
     let least = Number.NEGATIVE_INFINITY;
-    for (const candidate of this.#candidates) {
-      const drawn = draw(candidate.seed, chunk);
-      const score = this.#isEven ? drawn : Math.log(drawn) / candidate.member.weight;
-      if (score < least && first.length === count) continue;
-      const at = first.findIndex((other) => isBefore(candidate, score, other));
-      if (at === -1 && first.length === count) continue;
-      first.splice(at === -1 ? first.length : at, 0, { candidate, score });
+    for (let at = 0; at < this.#members.length; at += 1) {
+      const high = mix((this.#high[at] ?? 0) ^ chunk.low);
+      // Nearly all are out by what this half can come to at most.
+      if (this.#isEven && ((high >>> 11) + 1) / 2 ** 21 < least) continue;
+      const low = mix(mix((this.#low[at] ?? 0) ^ chunk.high) + high);
+      // A number in (0, 1): 21 bits and 32 make the 53 that it holds; the half keeps it off 0.
+      const drawn = ((high >>> 11) * 2 ** 32 + (low >>> 0) + 0.5) / 2 ** 53;
+      const member = this.#members[at] as Member;
+      const score = this.#isEven ? drawn : Math.log(drawn) / member.weight;
+      if (score < least) continue;
+      place(first, { member, score });
       if (first.length > count) first.pop();
-      least = first.at(-1)?.score ?? least;
+      if (first.length === count) least = first.at(-1)?.score ?? least;
     }
-    return first.map(({ candidate }) => candidate.member);
+    return first.map(({ member }) => member);
   }
 }
 
-const isBefore = (
-  { member }: Candidate,
-  score: number,
-  other: { readonly candidate: Candidate; readonly score: number },
-): boolean => score > other.score || (score === other.score && member.id < other.candidate.member.id);
-
-/** A number in (0, 1), as if drawn at random for this member and this chunk. */
-function draw(member: Seed, chunk: Seed): number {
-  const high = mix(member.high ^ chunk.low);
-  const low = mix(mix(member.low ^ chunk.high) + high);
-  // 21 bits and 32 make the 53 that a number holds; the half keeps it off 0.
-  return ((high >>> 11) * 2 ** 32 + (low >>> 0) + 0.5) / 2 ** 53;
+/** Puts a member where it belongs among those that are in order. */
+function place(first: Place[], own: Place): void {
+  const at = first.findIndex(
+    ({ score, member }) => own.score > score || (own.score === score && own.member.id < member.id),
+  );
+  first.splice(at === -1 ? first.length : at, 0, own);
 }
 
 /** FNV-1a, and the same with the factor of MurmurHash2; each bit is then spread over all. */
