@@ -2,11 +2,19 @@ import type { Middleware } from 'koa';
 import { type ApiSection, createApi } from '../functions/service/api.ts';
 import { admitAll, requireToken } from '../functions/service/api-token.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
+import type { Members } from './members/member.ts';
 
-/** The API of an agent, for this machine alone, or for those who have one of Admin.Tokens. */
-export function agentApi({ Admin }: Settings): Middleware {
-  const isLocal = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/.test(Admin.Host);
-  return createApi(SECTIONS, isLocal ? admitAll : requireToken(Admin.Tokens));
+/** What the API of an agent shows. */
+export interface AgentApiParts {
+  readonly members: Members;
 }
 
-const SECTIONS: readonly ApiSection[] = [];
+/** The API of an agent, for this machine alone, or for those who have one of Admin.Tokens. */
+export function agentApi({ Admin }: Settings, parts: AgentApiParts): Middleware {
+  const isLocal = /^(?:127\.\d+\.\d+\.\d+|::1|localhost)$/.test(Admin.Host);
+  return createApi(sectionsOf(parts), isLocal ? admitAll : requireToken(Admin.Tokens));
+}
+
+const sectionsOf = ({ members }: AgentApiParts): readonly ApiSection[] => [
+  { name: 'members', open: async () => (await import('./members/members-api.ts')).membersRoutes(members) },
+];

@@ -1,15 +1,31 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { hostname, networkInterfaces } from 'node:os';
 import type { Settings } from '../functions/service/config/settings.ts';
+import { selfUrl } from './members/self-url.ts';
+import { parseSiblingName } from './members/sibling-names.ts';
 
 /**
- * The address by which other nodes reach this one: NodeIP, else the address a packet to DetectAddr would leave
- * from. No packet is sent: connecting a UDP socket only looks up the route. Loopback where there is none.
+ * The address by which other nodes reach this one: NodeIP, else what Siblings calls it, else the address a packet to
+ * DetectAddr would leave from. No packet is sent: connecting a UDP socket only looks up the route. Loopback where
+ * there is none.
  */
-export async function nodeAddress({ NodeIP, DetectAddr, Port }: Settings['P2PConfig']): Promise<string> {
-  const ip = NodeIP === '' ? await outboundAddress(DetectAddr) : NodeIP;
-  return `http://${ip.includes(':') ? `[${ip}]` : ip}:${Port}`;
+export async function nodeAddress({ NodeIP, DetectAddr, Port, Siblings }: P2PConfig): Promise<string> {
+  if (NodeIP !== '') return urlOf(NodeIP, Port);
+  const own = urlOf(await outboundAddress(DetectAddr), Port);
+  const names = Siblings.map((entry) => parseSiblingName(entry, 'http:'));
+  const listed = names.flatMap((name) => (name.kind === 'listed' ? [name.url] : []));
+  const interfaces = Object.values(networkInterfaces()).flat();
+  return selfUrl(listed, own, {
+    hostname: hostname(),
+    addresses: interfaces.flatMap((one) => one?.address ?? []),
+  });
 }
+
+type P2PConfig = Settings['P2PConfig'];
+
+const urlOf = (host: string, port: number): string =>
+  new URL(`http://${host.includes(':') ? `[${host}]` : host}:${port}`).origin;
 
 async function outboundAddress(target: string): Promise<string> {
   const at = target.lastIndexOf(':');

@@ -31,7 +31,7 @@ export async function createNode(settings: Settings, { log, nodeCa }: WorldParts
   const readiness = new Readiness();
   const parts = { log, metrics, readiness, self: await nodeAddress(settings.P2PConfig), nodeCa };
   const headMs = settings.Timeouts.RequestHead;
-  const { handlers, api, close } =
+  const { handlers, api, leave, close } =
     settings.P2PConfig.RunMode === 'root'
       ? await rootNode(settings, parts)
       : await agentNode(settings, parts);
@@ -42,6 +42,7 @@ export async function createNode(settings: Settings, { log, nodeCa }: WorldParts
     handlers: { ...handlers, admin },
     async drain() {
       readiness.drain();
+      await leave();
       const deadlineMs = Date.now() + settings.Timeouts.Drain;
       while ((await connectionsOf(servers)) > 0 && Date.now() < deadlineMs) {
         for (const server of servers) server.closeIdleConnections();
@@ -61,7 +62,7 @@ async function rootNode(settings: Settings, parts: NodeParts) {
   const root = await openRoot(settings, { ...parts, api: rootApi });
   const p2p = createHttpServer(root.app.callback(), settings.Timeouts.RequestHead);
   // Its API is on the P2P port, for it takes a token.
-  return { handlers: { p2p }, api: undefined, close: () => root.close() };
+  return { handlers: { p2p }, api: undefined, leave: async () => {}, close: () => root.close() };
 }
 
 async function agentNode(settings: Settings, parts: NodeParts) {
@@ -70,7 +71,7 @@ async function agentNode(settings: Settings, parts: NodeParts) {
   const proxy = createProxyServer(agent.proxy.callback(), headMs);
   agent.attachTo(proxy);
   const p2p = createHttpServer(agent.p2p.callback(), headMs);
-  return { handlers: { proxy, p2p }, api: agent.api, close: () => agent.close() };
+  return { handlers: { proxy, p2p }, api: agent.api, leave: () => agent.leave(), close: () => agent.close() };
 }
 
 async function connectionsOf(servers: readonly Server[]): Promise<number> {

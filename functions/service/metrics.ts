@@ -71,6 +71,11 @@ export class Metrics {
     this.#gauge('p2p_cache_files', 'Files in the disk cache', () => usage().files);
   }
 
+  /** Shows how many agents of its zone this one knows, itself among them. */
+  watchMembers(members: () => number): void {
+    this.#gauge('p2p_members', 'Agents of the zone that are known, this one among them', members);
+  }
+
   /** Counts one reply. */
   replied(way: string, status: number): void {
     this.#replies.inc({ way, status });

@@ -1,0 +1,107 @@
+import { type HeaderLines, P2PError } from '../../functions/protocol/errors.ts';
+import { headerValue } from '../../functions/protocol/headers.ts';
+import { AGENTS_PATH, type Announcement, parseMembers } from '../../functions/protocol/member.ts';
+import type { TokenUse } from '../../functions/protocol/token.ts';
+import type { HttpClient } from '../../functions/service/http-client.ts';
+import { replyText } from '../../functions/service/reply-text.ts';
+import type { Member } from './member.ts';
+
+/** How one root's directory is asked. */
+export interface DirectoryClientParts {
+  /** `scheme://host:port`, without a slash at the end. */
+  readonly root: string;
+  readonly http: Pick<HttpClient, 'request'>;
+  /** Proves who asks. */
+  readonly credentials: (use: TokenUse) => HeaderLines;
+}
+
+// Ten thousand members, twice over.
+const MAX_LIST_BYTES = 4 * 2 ** 20;
+// A function that starts takes a second; the next root is not to wait for one that hangs.
+const CALL_MS = 5_000;
+
+/** The directory of one root. A redirect of that root is followed, once, and remembered; no other is. */
+export class DirectoryClient {
+  readonly root: string;
+  readonly #parts: DirectoryClientParts;
+  /** Where the root has sent us, in place of itself. */
+  #place: string | undefined;
+  #last: { readonly etag: string; readonly members: readonly Member[] } | undefined;
+
+  constructor(parts: DirectoryClientParts) {
+    this.#parts = parts;
+    this.root = parts.root;
+  }
+
+  /** @throws P2PError when it was not heard. */
+  async announce(announcement: Announcement, signal: AbortSignal): Promise<void> {
+    const headers = { ...this.#parts.credentials('write'), 'content-type': 'application/json' };
+    const body = JSON.stringify(announcement);
+    const { reply } = await this.#call({ method: 'POST', path: AGENTS_PATH, headers, body }, signal);
+    reply.body.discard();
+    if (reply.status !== 204) throw this.#refused(reply.status);
+  }
+
+  /** The members of a zone that the root knows: the same array as before while they are the same. */
+  async list(zone: string, signal: AbortSignal): Promise<readonly Member[]> {
+    const headers: HeaderLines = this.#parts.credentials('read');
+    if (this.#last !== undefined) headers['if-none-match'] = this.#last.etag;
+    const path = `${AGENTS_PATH}?zone=${encodeURIComponent(zone)}`;
+    const { reply, limit } = await this.#call({ method: 'GET', path, headers }, signal);
+    if (reply.status === 304 && this.#last !== undefined) {
+      reply.body.discard();
+      return this.#last.members;
+    }
+    if (reply.status !== 200) {
+      reply.body.discard();
+      throw this.#refused(reply.status);
+    }
+    const members = parseMembers(await replyText(reply, MAX_LIST_BYTES));
+    limit.throwIfAborted();
+    if (members === undefined)
+      throw new P2PError('UPSTREAM_MISMATCHED', `${this.root} sent no list of agents`);
+    const etag = headerValue(reply.headers, 'etag');
+    this.#last = etag === undefined ? undefined : { etag, members };
+    return members;
+  }
+
+  async #call({ path, ...request }: Call, signal: AbortSignal) {
+    const { http } = this.#parts;
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]);
+    const place = this.#place ?? this.root;
+    try {
+      const reply = await http.request({ ...request, url: place + path }, limit);
+      if (reply.status !== 307 || place !== this.root) return { reply, limit };
+      reply.body.discard();
+      this.#place = this.#placeOf(String(reply.headers.location), path);
+      return { reply: await http.request({ ...request, url: this.#place + path }, limit), limit };
+    } catch (error) {
+      // It may be somewhere else by now.
+      this.#place = undefined;
+      throw error;
+    }
+  }
+
+  /** What a root put before the path that it was asked for: it may be another host, but not one without TLS. */
+  #placeOf(location: string, path: string): string {
+    const isTls = this.root.startsWith('https:');
+    const url = URL.canParse(location) ? new URL(location) : undefined;
+    const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && !isTls);
+    if (url === undefined || !isSafe || url.username !== '' || !url.href.endsWith(path)) {
+      throw new P2PError('UPSTREAM_MISMATCHED', `${this.root} sends who asks for agents to no place to ask`);
+    }
+    return url.href.slice(0, -path.length);
+  }
+
+  #refused(status: number): P2PError {
+    this.#place = undefined;
+    return new P2PError('UPSTREAM_FAILED', `${this.root} answered ${status} to ${AGENTS_PATH}`);
+  }
+}
+
+interface Call {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly headers: HeaderLines;
+  readonly body?: string;
+}
