@@ -49,6 +49,15 @@ export class Catalog {
     return kept;
   }
 
+  /** Looks at the store for what another process has learnt since. */
+  async refresh(addressKey: string): Promise<void> {
+    const kept = await this.#store.readFacts(addressKey).catch(() => undefined);
+    const known = this.#facts.get(addressKey);
+    const isNews = kept !== undefined && !this.#dropped.has(kept.key) && kept.key === known?.key;
+    const isLater = isNews && (kept.sealed !== undefined || kept.confirmedAtMs > known.confirmedAtMs);
+    if (isLater && known?.sealed === undefined) this.#facts.set(addressKey, kept);
+  }
+
   /** Keeps facts; in memory at once, in the store when the promise settles, which it does even on failure. */
   async remember(addressKey: string, facts: BlobFacts): Promise<void> {
     this.#facts.set(addressKey, facts);

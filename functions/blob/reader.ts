@@ -257,10 +257,13 @@ export class BlobReader {
     }
   }
 
-  /** The right to ask about what nothing is known of, or what another process has learnt meanwhile. */
+  /** The right to ask about what nothing is known of, or not of late, or what another process has learnt meanwhile. */
   async #lease(ask: Ask, claim: string, known: Guarded | undefined): Promise<Claim<Guarded>> {
-    if (known !== undefined || ask.doubtful) return UNLEASED;
+    // What has no digest may have to be confirmed at every word: to wait in line for that is worse than to ask.
+    const isEphemeral = known !== undefined && known.facts.digest === undefined;
+    if (isEphemeral || ask.doubtful) return UNLEASED;
     const look = async () => {
+      if (known !== undefined) await this.#catalog.refresh(claim);
       const found = await this.#find(ask, claim);
       return found !== undefined && this.#mayUse(ask, found.facts) ? found : undefined;
     };

@@ -1,5 +1,5 @@
-import { setImmediate as turn } from 'node:timers/promises';
-import type { LeaseObjects } from '../../functions/root/lease.ts';
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
+import { type LeaseObjects, StoreLeases } from '../../functions/root/lease.ts';
 
 interface Kept {
   readonly holder: string;
@@ -111,3 +111,18 @@ export function leaseBoard(): LeaseBoard {
   };
   return board;
 }
+
+/** The leases of one process over a board, whose time stands still: nobody is taken for dead. */
+export const leasesOf = ({ objects, now, newHolder }: LeaseBoard): StoreLeases =>
+  new StoreLeases({
+    objects,
+    isConditional: async () => true,
+    leaseMs: 6_000,
+    now,
+    random: () => 0,
+    newHolder,
+    sleep: (ms, signal) => wait(ms, undefined, { signal, ref: false }),
+    failed: (fields) => {
+      throw new Error('a lease failed', { cause: fields.cause });
+    },
+  });

@@ -5,6 +5,7 @@ import type { Ask } from '../../functions/blob/ask.ts';
 import type { Blob } from '../../functions/blob/blob.ts';
 import { KiB, MiB } from '../../functions/blob/chunk.ts';
 import type { CheckOutcome, ReaderEvents, ReaderFailure } from '../../functions/blob/events.ts';
+import type { Leases } from '../../functions/blob/leases.ts';
 import { MemoryStore } from '../../functions/blob/memory.ts';
 import { BlobReader } from '../../functions/blob/reader.ts';
 import type { ChunkStore } from '../../functions/blob/store.ts';
@@ -73,6 +74,7 @@ export interface ReaderOptions {
   readonly limits?: Partial<HttpLimits>;
   readonly upstream?: Upstream;
   readonly access?: Partial<AccessPolicy>;
+  readonly leases?: Leases;
   readonly now?: () => number;
 }
 
@@ -97,6 +99,7 @@ export function openReader({
   limits = {},
   upstream,
   access = {},
+  leases,
   now = Date.now,
 }: ReaderOptions = {}): TestReader {
   const events = told();
@@ -107,6 +110,7 @@ export function openReader({
     chunkBytes,
     lookAhead,
     events,
+    leases,
     access: { ttlMs: 300_000, onOutage: 'deny', check: true, ...access },
     now,
     poison: true,

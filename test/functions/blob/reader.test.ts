@@ -6,6 +6,7 @@ import { MemoryStore } from '../../../functions/blob/memory.ts';
 import { blobOf, sha256, virtualBlob } from '../../support/blob-of.ts';
 import { FlawedStore } from '../../support/flawed-store.ts';
 import { gate } from '../../support/gate.ts';
+import { leaseBoard, leasesOf } from '../../support/lease-board.ts';
 import { startOrigin } from '../../support/origin.ts';
 import type { BlobOptions } from '../../support/origin-reply.ts';
 import { CHUNK, digestPath, openReader, readBroken, readSpan } from '../../support/reader.ts';
@@ -130,6 +131,33 @@ test('confirms a stale blob by one request for all who wait for it, and keeps it
   assert.is(origin.hits[0]?.headers['if-none-match'], '"v1"');
   assert.is(origin.hits[0]?.status, 304);
   assert.is(origin.bytesSent, 0);
+});
+
+test('has a claim on a digest confirmed once for all processes over one store', async () => {
+  await using origin = await startOrigin();
+  const store = new MemoryStore({ maxBytes: 64 * MiB });
+  const board = leaseBoard();
+  let nowMs = Date.now();
+  const now = () => nowMs;
+  const open = () => openReader({ store, now, leases: leasesOf(board), lookAhead: { perRead: 0, total: 0 } });
+  await using one = open();
+  await using two = open();
+  await using three = open();
+  const bytes = blobOf(3 * CHUNK, 'claimed');
+  const url = origin.put(digestPath(sha256(bytes)), bytes);
+  const first = { start: 0, end: 10 };
+  for (const kit of [one, two, three]) {
+    same(await kit.read(url, first), bytes.subarray(0, 10));
+    await kit.reader.settled();
+  }
+  assert.is(origin.hits.length, 1);
+  nowMs += 61_000;
+  for (const part of await Promise.all([one, two, three].map((kit) => kit.read(url, first)))) {
+    same(part, bytes.subarray(0, 10));
+  }
+  await Promise.all([one, two, three].map((kit) => kit.reader.settled()));
+  assert.is(origin.hits.length, 2);
+  assert.is(board.leases.size, 0);
 });
 
 test('confirms by date where there is no ETag', async () => {
