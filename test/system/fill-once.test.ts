@@ -17,7 +17,11 @@ const real = need(test, NAME, 'minio');
 
 const CHUNK = 64 * 1024;
 // Each instance is a process of its own, and each chunk a few requests of each to S3: FILL_ONCE=full takes minutes.
-const [INSTANCES, CHUNKS] = process.env.FILL_ONCE === 'full' ? [64, 256] : [6, 64];
+const IS_FULL = process.env.FILL_ONCE === 'full';
+const [INSTANCES, CHUNKS] = IS_FULL ? [64, 256] : [6, 64];
+// So many instances have a core each on AWS, and here two for all: what takes long is only waiting for its turn.
+const CALL_MS = IS_FULL ? 900_000 : 29_000;
+const PATIENCE = IS_FULL ? { DADIP2P_Timeouts__Connect: '60s', DADIP2P_Timeouts__FirstByte: '300s' } : {};
 // What one call asks for.
 const PART = 32 * CHUNK;
 const PARTS = (CHUNKS * CHUNK) / PART;
@@ -30,8 +34,8 @@ interface Cold extends AsyncDisposable {
   readonly lambda: FunctionUrl;
   readonly digest: string;
   readonly size: number;
-  /** Reads the blob in as many calls as it takes, from the part `first` on and around; its digest, or the status of a call that failed. */
-  read(first?: number): Promise<string | number>;
+  /** Reads the blob in as many calls as it takes, from the part `first` on and around; its digest, or what a call failed with. */
+  read(first?: number): Promise<string>;
 }
 
 /** A function of which no instance runs yet, before a blob that nobody has asked for. */
@@ -41,8 +45,11 @@ async function cold(seed: string): Promise<Cold> {
   const bytes = blobOf(CHUNKS * CHUNK - 7, seed);
   const digest = sha256(bytes);
   const url = origin.put(`/v2/once/blobs/sha256:${digest}`, bytes);
-  const settings = { ...s3Env(s3), DADIP2P_P2PConfig__CacheConfig__ChunkSize: String(CHUNK) };
-  const lambda = await startFunctionUrl({ env: (tmp) => functionEnv(origin, tmp, settings) });
+  const settings = { ...s3Env(s3), ...PATIENCE, DADIP2P_P2PConfig__CacheConfig__ChunkSize: String(CHUNK) };
+  const lambda = await startFunctionUrl({
+    env: (tmp) => functionEnv(origin, tmp, settings),
+    timeoutMs: CALL_MS,
+  });
   return {
     origin,
     s3,
@@ -54,8 +61,11 @@ async function cold(seed: string): Promise<Cold> {
       for (let n = 0; n < PARTS; n += 1) {
         const part = (first + n) % PARTS;
         const range = `bytes=${part * PART}-${(part + 1) * PART - 1}`;
-        const answer = await get(`${lambda.url}/dadip2p/${url}`, { headers: { range } });
-        if (answer.status !== 206) return answer.status;
+        const answer = await get(`${lambda.url}/dadip2p/${url}`, {
+          headers: { range },
+          signal: AbortSignal.timeout(CALL_MS),
+        });
+        if (answer.status !== 206) return `${answer.status} ${answer.text} ${answer.error?.message ?? ''}`;
         parts[part] = answer.bytes;
       }
       return sha256(Buffer.concat(parts));
@@ -71,6 +81,15 @@ async function cold(seed: string): Promise<Cold> {
 const together = ({ read }: Cold, readers: number) =>
   Promise.all(Array.from({ length: readers }, (_, n) => read(n)));
 
+/** How often the origin was asked for chunks, and how often for a byte, to confirm what it had said of them. */
+function asked({ origin }: Cold): { readonly fetched: number; readonly confirmed: number } {
+  const confirmed = origin.hits.filter(({ headers }) => headers.range === 'bytes=0-0').length;
+  return { fetched: origin.hits.length - confirmed, confirmed };
+}
+
+/** What the platform answers for an instance that died. */
+const isDeath = (answer: string): boolean => answer.startsWith('502 Internal Server Error');
+
 /** The leases that S3 still has: those put and not removed since. */
 function leasesLeft({ s3 }: Cold): string[] {
   const left = new Set<string>();
@@ -84,12 +103,16 @@ function leasesLeft({ s3 }: Cold): string[] {
 }
 
 real('instances that start together for one blob fetch each chunk from the origin once', async () => {
+  const startedMs = performance.now();
   await using world = await cold('once');
   const { origin, lambda, digest, size } = world;
   for (const answer of await together(world, INSTANCES)) assert.is(answer, digest, lambda.output());
   assert.ok(lambda.coldStarts >= INSTANCES, `${lambda.coldStarts} instances`);
-  assert.is(origin.hits.length, CHUNKS);
-  assert.is(origin.bytesSent, size);
+  const { fetched, confirmed } = asked(world);
+  assert.is(fetched, CHUNKS);
+  assert.is(origin.bytesSent, size + confirmed);
+  // On a slow machine it takes minutes, and what an origin claims of a digest is believed for one.
+  assert.ok(confirmed <= (performance.now() - startedMs) / 60_000, `${confirmed} confirmations`);
   assert.equal(leasesLeft(world), []);
 });
 
@@ -102,7 +125,7 @@ real(
     const deaths = Array.from({ length: 3 }, (_, n) => Math.floor(((n + random()) * CHUNKS) / 3));
     let died = 0;
     const killing = setInterval(() => {
-      if (origin.hits.length < (deaths[died] ?? Infinity)) return;
+      if (asked(world).fetched < (deaths[died] ?? Infinity)) return;
       const busy = lambda.instances.filter(({ isBusy }) => isBusy);
       if (busy.length === 0) return;
       died += 1;
@@ -111,20 +134,17 @@ real(
     try {
       const answers = await together(world, INSTANCES);
       assert.is(died, deaths.length);
-      assert.is(
-        answers.filter((answer) => answer === 502).length,
-        deaths.length,
-        'its own call dies with an instance',
-      );
-      for (const answer of answers) if (answer !== 502) assert.is(answer, digest, lambda.output());
+      assert.is(answers.filter(isDeath).length, deaths.length, 'its own call dies with an instance');
+      for (const answer of answers) if (!isDeath(answer)) assert.is(answer, digest, lambda.output());
     } finally {
       clearInterval(killing);
     }
     // An instance fetches a chunk and looks ahead by four: so much at most of what it had asked for is lost with it.
-    assert.ok(origin.hits.length <= CHUNKS + deaths.length * 5, `${origin.hits.length} requests`);
+    const { fetched } = asked(world);
+    assert.ok(fetched >= CHUNKS && fetched <= CHUNKS + deaths.length * 5, `${fetched} requests`);
     origin.forget();
     assert.is(await read(), digest);
-    assert.is(origin.hits.length, 0, 'all is kept by now');
+    assert.is(asked(world).fetched, 0, 'all is kept by now');
   },
 );
 
