@@ -4,6 +4,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 export const S3_ERRORS = {
   InvalidArgument: [400, 'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, …'],
   AuthorizationQueryParametersError: [400, 'X-Amz-Expires must be less than a week (in seconds)'],
+  // The session of whoever signed, which a presigned URL does not outlive.
+  ExpiredToken: [400, 'The provided token has expired.'],
   AccessDenied: [403, 'Access Denied'],
   ExpiredPresign: [403, 'Request has expired'],
   RequestTimeTooSkewed: [403, 'The difference between the request time and the current time is too large.'],
@@ -32,16 +34,20 @@ const WEEK_SECONDS = 604_800;
 
 /**
  * What AWS refuses about the signature of a request where MinIO is lenient, or has another clock: two ways of signing
- * at once, a presigned URL whose time is over, a time of signing too far from the server's.
+ * at once, a presigned URL or a session whose time is over, a time of signing too far from the server's. `sessions`
+ * says when each ends, by its token.
  */
 export function judgeSignature(
   { url = '', headers }: { readonly url?: string | undefined; readonly headers: IncomingHttpHeaders },
   nowMs: number,
   toleranceMs: number,
+  sessions: ReadonlyMap<string, number> = new Map(),
 ): S3ErrorCode | undefined {
   const query = new URL(url, 'http://s3').searchParams;
   const isPresigned = query.has('X-Amz-Algorithm') || query.has('Signature');
   if (isPresigned && headers.authorization !== undefined) return 'InvalidArgument';
+  const token = query.get('X-Amz-Security-Token') ?? String(headers['x-amz-security-token']);
+  if (nowMs > (sessions.get(token) ?? Number.POSITIVE_INFINITY)) return 'ExpiredToken';
   if (!isPresigned) {
     const signedMs = parseTime(String(headers['x-amz-date'] ?? ''));
     const isSkewed = signedMs !== undefined && Math.abs(nowMs - signedMs) > toleranceMs;

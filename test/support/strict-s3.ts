@@ -15,6 +15,8 @@ export interface StrictS3 extends S3Server {
   /** How far a signature's time may be from its clock. */
   toleranceMs: number;
   rates: PrefixRates;
+  /** When each session ends, by its token, milliseconds since the epoch. */
+  readonly sessions: Map<string, number>;
   /** What comes of If-Match and If-None-Match on a PUT: AWS keeps them, other stores ignore or refuse them. */
   conditions: 'kept' | 'ignored' | 'refused';
   /** Forgets the hits. */
@@ -42,6 +44,7 @@ export async function startStrictS3(server: S3Server): Promise<StrictS3> {
     clockAheadMs: 0,
     toleranceMs: TOLERANCE_MS,
     rates: AWS_RATES,
+    sessions: new Map(),
     conditions: 'kept',
     forget: () => front.forget(),
     [Symbol.asyncDispose]: () => front[Symbol.asyncDispose](),
@@ -54,7 +57,7 @@ export async function startStrictS3(server: S3Server): Promise<StrictS3> {
       const error = s3Error(code);
       return { ...error, headers: { ...error.headers, date: new Date(now()).toUTCString() } };
     };
-    const fault = judgeSignature(asked, now(), strict.toleranceMs);
+    const fault = judgeSignature(asked, now(), strict.toleranceMs, strict.sessions);
     if (fault !== undefined) return refused(fault);
     if (!throttle.admits(method, url, strict.rates, now())) return refused('SlowDown');
     const isConditional = 'if-match' in headers || 'if-none-match' in headers;

@@ -5,12 +5,11 @@ import { S3Store } from '../../functions/root/s3-store.ts';
 import { HttpClient } from '../../functions/service/http-client.ts';
 import { blobOf, sha256 } from '../support/blob-of.ts';
 import { eachCase } from '../support/each-case.ts';
-import type { Misdeed } from '../support/front.ts';
 import { startMinio } from '../support/minio.ts';
 import { startOrigin } from '../support/origin.ts';
 import { need } from '../support/programs.ts';
 import { CHUNK, openReader } from '../support/reader.ts';
-import { s3Error } from '../support/s3-rules.ts';
+import { S3_FAULTS, S3_READ_FAULTS } from '../support/s3-misdeeds.ts';
 import { chunkOf, idOf, sameChunk } from '../support/samples.ts';
 import { shared } from '../support/shared.ts';
 import { type StrictS3, startStrictS3 } from '../support/strict-s3.ts';
@@ -21,23 +20,6 @@ const real = need(test, NAME, 'minio');
 
 const minio = shared(test, startMinio);
 const CHUNKS = 3;
-
-const FAULTS: Readonly<Record<string, Misdeed>> = {
-  'an internal error': s3Error('InternalError'),
-  'too many requests': s3Error('SlowDown'),
-  'a clock that is wrong': s3Error('RequestTimeTooSkewed'),
-  'a presigned URL that has ended': s3Error('ExpiredPresign'),
-  'no bucket': s3Error('NoSuchBucket'),
-  'no access': s3Error('AccessDenied'),
-  'a reset before the reply': { reset: true },
-  'a reply that is lost': { loseReply: true },
-};
-const READ_FAULTS: Readonly<Record<string, Misdeed>> = {
-  ...FAULTS,
-  'a reset in the middle': { resetAfterBytes: 1000 },
-  'an end in the middle': { cutAfterBytes: 1000 },
-  'a bit that is flipped': { corrupt: 1000 },
-};
 
 async function openStore(s3: StrictS3, prefix: string) {
   const http = new HttpClient({ connectMs: 2_000, firstByteMs: 5_000, idleMs: 5_000, connections: 16 });
@@ -60,7 +42,7 @@ async function openStore(s3: StrictS3, prefix: string) {
 real('whatever is wrong with reads of S3, the bytes are right, by way of the origin', async () => {
   await using s3 = await startStrictS3(await minio());
   await using origin = await startOrigin();
-  await eachCase(READ_FAULTS, async (fault, name) => {
+  await eachCase(S3_READ_FAULTS, async (fault, name) => {
     const bytes = blobOf(CHUNKS * CHUNK - 9, name);
     const url = origin.put(`/v2/a/blobs/sha256:${sha256(bytes)}`, bytes);
     const prefix = `reads/${sha256(bytes)}`;
@@ -86,7 +68,7 @@ real('whatever is wrong with reads of S3, the bytes are right, by way of the ori
 real('whatever is wrong with writes to S3, the bytes are right, and nothing wrong is kept', async () => {
   await using s3 = await startStrictS3(await minio());
   await using origin = await startOrigin();
-  await eachCase(FAULTS, async (fault, name) => {
+  await eachCase(S3_FAULTS, async (fault, name) => {
     const bytes = blobOf(CHUNKS * CHUNK - 9, `write ${name}`);
     const url = origin.put(`/v2/a/blobs/sha256:${sha256(bytes)}`, bytes);
     const prefix = `writes/${sha256(bytes)}`;
