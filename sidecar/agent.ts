@@ -36,6 +36,8 @@ import { PassClient } from './entry/pass-client.ts';
 import { Reverse } from './entry/reverse.ts';
 import { Tags } from './entry/tags.ts';
 import { Terminated } from './entry/terminated.ts';
+import { openMembers } from './members/open-members.ts';
+import { REAL_PACE } from './members/pace.ts';
 import { Leaves } from './tls/leaf.ts';
 import { prepareInterception } from './tls/prepare.ts';
 import { FallbackUpstream } from './upstream/fallback.ts';
@@ -65,6 +67,8 @@ export interface Agent {
   readonly api: Middleware;
   /** Makes the server of the proxy app answer CONNECT too, and read what is inside intercepted connections. */
   attachTo(server: Server): void;
+  /** Tells the others that this agent goes; what it has begun goes on. */
+  leave(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -101,8 +105,18 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     audiences: new Set([audienceOf(self), ROOT_AUDIENCE]),
     isOfThisHost,
   });
+  const rootUrls = P2PConfig.RootList.map(rootUrl);
+  const members = await openMembers(settings, {
+    address: self,
+    roots: rootUrls,
+    http: rootHttp,
+    tokens,
+    log,
+    pace: REAL_PACE,
+  });
+  metrics.watchMembers(() => members.list().length);
   const roots = new RootsUpstream({
-    roots: P2PConfig.RootList.map(rootUrl),
+    roots: rootUrls,
     apiKey: P2PConfig.APIKey,
     http: rootHttp,
     tokens,
@@ -161,7 +175,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   return {
     p2p: createP2PApp({ apiKey: P2PConfig.APIKey, gate: nodeGate, blobs, rules, ...parts }),
     proxy: createForwardApp({ gate, mirror, reverse, terminated, ...parts }),
-    api: agentApi(settings),
+    api: agentApi(settings, { members }),
     attachTo(server) {
       const interception =
         prepared &&
@@ -177,7 +191,9 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
       const connect = { access, rules, interception, connectMs: limits.connectMs, log };
       server.on('connect', (request, client, head) => answerConnect(connect, request, client, head));
     },
+    leave: () => members.close(),
     async close() {
+      await members.close();
       await reader.close();
       passing.close();
       await Promise.all([originHttp.close(), rootHttp.close()]);

@@ -40,8 +40,12 @@ export class DnsSiblings {
   /** Resolves all names until the signal; fulfils then. */
   async run(signal: AbortSignal): Promise<void> {
     const { pace, names } = this.#parts;
+    const ended = new Promise<void>((resolve) =>
+      signal.addEventListener('abort', () => resolve(), { once: true }),
+    );
     while (!signal.aborted) {
-      await Promise.all(names.map((_, at) => this.#resolve(at)));
+      // A server that does not answer holds nobody up who wants to end.
+      await Promise.race([Promise.all(names.map((_, at) => this.#resolve(at))), ended]);
       if (signal.aborted) return;
       this.#parts.found(
         [...new Set(this.#seen.flatMap((urls) => [...urls.keys()]))].map((url) => this.#member(url)),
