@@ -115,8 +115,8 @@ module.exports = {
     door(
       'schema-door',
       'ajv/',
-      '^functions/service/config/check\\.ts$',
-      'Check a schema in functions/service/config/check.ts.',
+      '^functions/service/config/(check|compile)\\.ts$',
+      'Compile a schema in functions/service/config/compile.ts.',
     ),
   ],
   options: {

@@ -55,7 +55,7 @@ const DOORS: readonly { readonly packages: RegExp; readonly door: RegExp }[] = [
   { packages: /^@aws-sdk\//, door: /^functions\/root\/s3-bucket\.ts$/ },
   { packages: /^serverless-http$/, door: /^functions\/[^/]+\.ts$/ },
   { packages: /^(?:@peculiar\/|reflect-metadata$)/, door: /^sidecar\/tls\// },
-  { packages: /^ajv(?:\/|$)/, door: /^functions\/service\/config\/check\.ts$/ },
+  { packages: /^ajv(?:\/|$)/, door: /^functions\/service\/config\/(?:check|compile)\.ts$/ },
 ];
 
 const TOP_LEVEL = [
