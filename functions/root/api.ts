@@ -14,6 +14,7 @@ export const rootApi = (core: RootCore): Middleware =>
 const sectionsOf = (core: RootCore): readonly ApiSection[] => [
   // Agents have tokens of their own.
   { name: 'agents', authorize: admitAll, open: async () => agentsOf(core) },
+  { name: 'warm', open: async () => (await import('./warm/in-process.ts')).warmInProcess(core) },
 ];
 
 async function agentsOf({ settings, entries, self }: RootCore): Promise<Router> {

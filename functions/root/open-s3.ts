@@ -8,6 +8,8 @@ import { StoreLeases } from './lease.ts';
 import { S3Bucket } from './s3-bucket.ts';
 import { S3Entries } from './s3-entries.ts';
 import { S3Leases } from './s3-leases.ts';
+import { S3Records } from './s3-records.ts';
+import { S3Shelf } from './s3-shelf.ts';
 import { S3Store } from './s3-store.ts';
 
 // Longer than a hiccup of S3, so that holders who live renew in time; shorter than clients wait for a first byte.
@@ -23,7 +25,13 @@ export async function openS3(
   http: HttpClient,
   log: Logger,
   events: ReaderEvents,
-): Promise<{ readonly durable: S3Store; readonly entries: S3Entries; readonly leases: StoreLeases }> {
+): Promise<{
+  readonly durable: S3Store;
+  readonly entries: S3Entries;
+  readonly records: S3Records;
+  readonly shelf: S3Shelf;
+  readonly leases: StoreLeases;
+}> {
   const bucket = await S3Bucket.open(settings, http);
   const objects = new S3Leases(bucket);
   const leases = new StoreLeases({
@@ -43,5 +51,11 @@ export async function openS3(
     failed: (fields) => events.failed('lease_failed', fields),
   });
   leases.start();
-  return { durable: new S3Store(bucket), entries: new S3Entries(bucket), leases };
+  return {
+    durable: new S3Store(bucket),
+    entries: new S3Entries(bucket),
+    records: new S3Records(bucket),
+    shelf: new S3Shelf(bucket),
+    leases,
+  };
 }

@@ -7,6 +7,7 @@ import { MemoryStore } from '../blob/memory.ts';
 import { BlobReader } from '../blob/reader.ts';
 import type { ChunkStore } from '../blob/store.ts';
 import { TieredStore } from '../blob/tiered.ts';
+import type { Upstream } from '../blob/upstream.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { ROOT_AUDIENCE } from '../protocol/token.ts';
 import { accessPolicy } from '../service/access-policy.ts';
@@ -26,6 +27,12 @@ import { BlobServer } from '../service/serve-blob.ts';
 import { loadTrust } from '../service/trust.ts';
 import type { DirectoryEntries } from './directory.ts';
 import { FolderEntries } from './folder-entries.ts';
+import { FolderRecords } from './folder-records.ts';
+import { FolderShelf } from './folder-shelf.ts';
+import { Recency } from './recency.ts';
+import type { Records } from './records.ts';
+import type { Shelf } from './shelf.ts';
+import { UsedStore } from './used-store.ts';
 
 // One origin should not be drowned by one root; its own clients would hardly open more.
 const ORIGIN_CONNECTIONS = 64;
@@ -57,9 +64,24 @@ export interface RootCore {
   readonly store: ChunkStore;
   /** Where it keeps who is there. */
   readonly entries: DirectoryEntries;
+  /** Where it keeps what else roots tell each other. */
+  readonly records: Records;
+  /** All that it keeps, to look after. */
+  readonly shelf: Shelf;
+  readonly origins: Origins;
+  /** Aborts when it closes. */
+  readonly closing: AbortSignal;
   readonly self: string;
   readonly metrics: Metrics;
   readonly log: Logger;
+}
+
+/** What reading origins goes by. */
+export interface Origins {
+  readonly http: HttpClient;
+  readonly access: OriginAccess;
+  readonly rules: Rules;
+  readonly upstream: Upstream;
 }
 
 /** A root: the reader of origins, over S3 or a folder, behind its Koa app. */
@@ -87,7 +109,13 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const upstream = new OriginUpstream({ http, access, rules, random: Math.random });
   const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS, trust });
   const events = parts.metrics.readerEvents(parts.log);
-  const { durable, entries, leases } = await openStore(settings, s3Http, parts.log, events);
+  const { durable: bare, leases, ...kept } = await openStore(settings, s3Http, parts.log, events);
+  const elapsed = stopwatch();
+  const marks = {
+    used: new Recency(kept.shelf, 'used', elapsed),
+    lent: new Recency(kept.shelf, 'lent', elapsed),
+  };
+  const durable: ChunkStore = new UsedStore(bare, marks);
   // What was fetched ahead of a reader is still at hand when it gets there.
   const store = new TieredStore(new MemoryStore({ maxBytes: CacheConfig.MemCacheSize }), durable);
   const reader = new BlobReader({
@@ -108,16 +136,27 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const locate = durable.locate?.bind(durable);
   const blobs = new BlobServer({ reader, upstream, locate, now: Date.now, ...parts });
   parts.metrics.watchFlights(() => reader.flights);
-  const api = parts.api?.({ settings, reader, blobs, store: durable, entries, ...parts });
+  const closed = new AbortController();
+  const closing = closed.signal;
+  const origins = { http, access, rules, upstream };
+  const api = parts.api?.({ settings, reader, blobs, store: durable, origins, closing, ...kept, ...parts });
   return {
     app: createP2PApp({ apiKey: P2PConfig.APIKey, gate, blobs, rules, ...parts, api }),
     reader,
     async close() {
+      closed.abort();
       await reader.close();
       await http.close();
       await s3Http.close();
     },
   };
+}
+
+/** Milliseconds since now, by whichever clock has got further: a function's may stand still while it is frozen. */
+function stopwatch(): () => number {
+  const startedMs = Date.now();
+  const startedAt = performance.now();
+  return () => Math.max(Date.now() - startedMs, performance.now() - startedAt);
 }
 
 function checkChunkFits(chunkBytes: number, maxReplyBytes = Number.POSITIVE_INFINITY): void {
@@ -129,6 +168,8 @@ function checkChunkFits(chunkBytes: number, maxReplyBytes = Number.POSITIVE_INFI
 interface OpenedStore {
   readonly durable: ChunkStore;
   readonly entries: DirectoryEntries;
+  readonly records: Records;
+  readonly shelf: Shelf;
   /** A folder belongs to one root. */
   readonly leases?: Leases;
 }
@@ -140,11 +181,17 @@ async function openStore(
   events: ReaderEvents,
 ): Promise<OpenedStore> {
   if (S3 === undefined) {
-    const durable = await FolderStore.open(P2PConfig.CacheConfig.FileCachePath).catch((cause: Error) => {
+    const { FileCachePath } = P2PConfig.CacheConfig;
+    const durable = await FolderStore.open(FileCachePath).catch((cause: Error) => {
       const message = `P2PConfig.CacheConfig.FileCachePath: ${cause.message}; choose a folder that can be written`;
       throw new P2PError('CONFIG_INVALID', message, { cause });
     });
-    return { durable, entries: new FolderEntries(P2PConfig.CacheConfig.FileCachePath) };
+    return {
+      durable,
+      entries: new FolderEntries(FileCachePath),
+      records: new FolderRecords(FileCachePath),
+      shelf: new FolderShelf(FileCachePath, durable, Date.now),
+    };
   }
   // The SDK takes 70 ms to load: a root over a folder does without.
   const { openS3 } = await import('./open-s3.ts');

@@ -1,6 +1,7 @@
 import { P2PError } from '../../functions/protocol/errors.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
 import type { ImageName } from '../../functions/service/image-name.ts';
+import { readText } from '../../functions/service/read-text.ts';
 import type { Wiring } from '../setup/wiring.ts';
 import { type Check, type Finding, failed, ok, skipped } from './check.ts';
 import { PROXY_PORT } from './node-checks.ts';
@@ -100,15 +101,7 @@ async function readUrl(
 ): Promise<Read | string> {
   try {
     const { status, body } = await http.request({ url, method: 'GET', headers }, signal);
-    const pieces: Buffer[] = [];
-    let bytes = 0;
-    await body.read((piece) => {
-      bytes += piece.length;
-      if (bytes > MOST_BYTES)
-        throw new P2PError('UPSTREAM_MISMATCHED', `${url} gives more than a manifest has`);
-      pieces.push(Buffer.from(piece));
-    });
-    return { status, text: Buffer.concat(pieces).toString() };
+    return { status, text: await readText(body, MOST_BYTES, url) };
   } catch (error) {
     if (error instanceof P2PError) return error.message;
     throw error;

@@ -1,0 +1,127 @@
+import pLimit from 'p-limit';
+import { redact } from '../../protocol/address.ts';
+import { P2PError } from '../../protocol/errors.ts';
+import type { ImageName } from '../../service/image-name.ts';
+import type { Registries } from '../../service/registries.ts';
+import { ALL_PLATFORMS, digestOf, imageOf, type WarmJob } from './job.ts';
+import type { JobReader } from './job-reader.ts';
+import {
+  chooseManifests,
+  type Descriptor,
+  formatPlatform,
+  type Platform,
+  parsePlatform,
+  readManifest,
+} from './manifest.ts';
+import type { PlannedBlob } from './plan.ts';
+import type { Failure } from './progress.ts';
+
+/** What finding out what a job comes to takes. */
+export interface ResolveParts {
+  readonly reader: Pick<JobReader, 'open' | 'manifest' | 'digestOf'>;
+  readonly registries: Pick<Registries, 'originOf'>;
+}
+
+/** The blobs of a job, each once, and what could not be found out. */
+export interface Resolved {
+  readonly blobs: readonly PlannedBlob[];
+  readonly failures: readonly Failure[];
+}
+
+// As many as a client opens connections.
+const AT_ONCE = 8;
+// A list of lists is all that there is in practice.
+const MAX_DEPTH = 3;
+
+/**
+ * Finds out which blobs a job comes to: of an image its manifests, configuration and layers. What fails is told and
+ * leaves the rest alone.
+ */
+export async function resolveJob(job: WarmJob, parts: ResolveParts, signal: AbortSignal): Promise<Resolved> {
+  const limit = pLimit(AT_ONCE);
+  const failures: Failure[] = [];
+  const attempt = (what: string, resolve: () => Promise<readonly PlannedBlob[]>) =>
+    limit(async () => {
+      try {
+        return await resolve();
+      } catch (error) {
+        signal.throwIfAborted();
+        failures.push(failureOf(what, error));
+        return [];
+      }
+    });
+  const found = await Promise.all([
+    ...job.images.map((name) => attempt(name, () => blobsOfImage(name, job.platforms, parts, signal))),
+    ...job.digests.map((name) =>
+      attempt(name, async () => {
+        const { registry, repository, reference } = digestOf(name);
+        const url = `${parts.registries.originOf(registry, 'registry')}/v2/${repository}/blobs/${reference}`;
+        return [{ at: url, size: (await parts.reader.open(url, 0, signal)).facts.size }];
+      }),
+    ),
+    ...job.urls.map((url, at) =>
+      attempt(redact(url), async () => [{ at, size: (await parts.reader.open(url, 0, signal)).facts.size }]),
+    ),
+  ]);
+  const blobs = new Map(found.flat().map((blob) => [blob.at, blob]));
+  return { blobs: [...blobs.values()], failures };
+}
+
+/** @throws what did not go wrong for a reason that is known: a bug. */
+export function failureOf(what: string, error: unknown): Failure {
+  if (!(error instanceof P2PError)) throw error;
+  return { what, code: error.code, message: error.message };
+}
+
+async function blobsOfImage(
+  name: string,
+  platforms: readonly string[],
+  { reader, registries }: ResolveParts,
+  signal: AbortSignal,
+): Promise<readonly PlannedBlob[]> {
+  const image = imageOf(name);
+  const base = `${registries.originOf(image.registry, 'registry')}/v2/${image.repository}`;
+  const urlOf = (kind: 'blobs' | 'manifests', reference: string) => `${base}/${kind}/${reference}`;
+  const named = isDigest(image)
+    ? image.reference
+    : await reader.digestOf(urlOf('manifests', image.reference), signal);
+  const blobs: PlannedBlob[] = [];
+  const visit = async (digest: string, depth: number): Promise<void> => {
+    const url = urlOf('manifests', digest);
+    const text = await reader.manifest(url, signal);
+    blobs.push({ at: url, size: Buffer.byteLength(text) });
+    const manifest = readManifest(text, `${name} (${digest})`);
+    if (manifest.kind === 'image') {
+      blobs.push(...manifest.blobs.map(({ digest, size }) => ({ at: urlOf('blobs', digest), size })));
+      return;
+    }
+    if (depth === MAX_DEPTH)
+      throw new P2PError('UPSTREAM_MISMATCHED', `${name} is lists of lists without end`);
+    for (const { digest } of chosen(name, manifest.manifests, platforms)) await visit(digest, depth + 1);
+  };
+  await visit(named, 1);
+  return blobs;
+}
+
+const isDigest = ({ reference }: ImageName): boolean => reference.includes(':');
+
+/** @throws P2PError UPSTREAM_MISMATCHED when there is none, saying which there are. */
+function chosen(
+  name: string,
+  manifests: readonly Descriptor[],
+  platforms: readonly string[],
+): readonly Descriptor[] {
+  if (platforms.includes(ALL_PLATFORMS)) return manifests;
+  const wanted = platforms.map(parsePlatform).filter((platform) => platform !== undefined);
+  const missing = wanted.find((platform) => chooseManifests(manifests, [platform]).length === 0);
+  if (missing === undefined) return chooseManifests(manifests, wanted);
+  const there = manifests.flatMap(({ platform }) => (isKnown(platform) ? [formatPlatform(platform)] : []));
+  throw new P2PError(
+    'UPSTREAM_MISMATCHED',
+    `${name} is not there for ${formatPlatform(missing)}; it is for ${there.join(', ') || 'no platform that it names'}`,
+  );
+}
+
+/** Signatures and the like stand in lists as for `unknown/unknown` (buildkit, "Attestation storage"). */
+const isKnown = (platform: Platform | undefined): platform is Platform =>
+  platform !== undefined && platform.os !== 'unknown';
