@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { canMount } from '../support/temp-dir.ts';
 
-const MARK = 'DADIP2P_LAB';
+const MARK = 'LAB_IS_ISOLATED';
 // /run is where ip keeps the names of namespaces, and iptables its lock; nothing of the machine's own is needed there.
 const PREPARE = 'mount -t tmpfs -o size=90% lab /run && mkdir -p /run/netns /run/tmp && exec "$@"';
 

@@ -17,20 +17,19 @@ const BUCKET = 'dadip2p-test';
 const REGION = 'us-east-1';
 const READY_MS = 30_000;
 
-/** Starts MinIO on a free port with an empty disk; radosgw where there is no MinIO, but only here. */
-export async function startMinio(place: Place = HERE): Promise<S3Server> {
+/** Starts MinIO with an empty disk, on a free port unless told; radosgw where there is no MinIO, but only here. */
+export async function startMinio(place: Place = HERE, port?: number): Promise<S3Server> {
   const program = findMinio();
   const s3 =
     program === undefined
       ? await startRadosgw({ bucket: BUCKET, region: REGION })
-      : await start(program, place);
+      : await start(program, place, port ?? (await freePort()));
   await createBucket(s3);
   return s3;
 }
 
-async function start(program: string, place: Place): Promise<S3Server> {
+async function start(program: string, place: Place, port: number): Promise<S3Server> {
   const dir = await tempDir();
-  const port = await freePort();
   const address = `${place.address}:${port}`;
   const endpoint = `http://${address}`;
   const [accessKeyId, secretAccessKey] = ['test-access-key', 'test-secret-key'];

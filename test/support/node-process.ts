@@ -47,6 +47,8 @@ export interface NodeProcess extends AsyncDisposable {
   readonly workerPid: number;
   /** `http://<address>:<p2p port>`; the address is 127.0.0.1 unless it has a place of its own. */
   readonly url: string;
+  /** Of its admin port, in the same form. */
+  readonly adminUrl: string;
   readonly p2pPort: number;
   readonly adminPort: number;
   /** 0 on a root, which has none. */
@@ -98,7 +100,7 @@ export async function startNode({
 }: NodeOptions = {}): Promise<NodeProcess> {
   const dir = await tempDir();
   const cacheDir = settings.P2PConfig?.CacheConfig?.FileCachePath ?? join(dir.path, 'cache');
-  const whole = merge(defaultsOf(cacheDir), settings) as Configured<Settings>;
+  const whole = mergeSettings(defaultsOf(cacheDir), settings);
   const file = join(dir.path, 'dadip2p.yaml');
   // JSON is YAML.
   await writeFile(file, JSON.stringify(whole, null, 2));
@@ -130,6 +132,9 @@ export async function startNode({
     },
     get url() {
       return `http://${place.address}:${node.p2pPort}`;
+    },
+    get adminUrl() {
+      return `http://${place.address}:${node.adminPort}`;
     },
     get p2pPort() {
       return port('p2pPort');
@@ -185,7 +190,12 @@ const defaultsOf = (cacheDir: string): Configured<Settings> => ({
   Admin: { Host: '127.0.0.1', Port: 0 },
 });
 
-/** Objects merge, anything else replaces. */
+/** Settings laid over others: objects merge, anything else replaces. */
+export const mergeSettings = (
+  base: Configured<Settings>,
+  over: Configured<Settings> | undefined,
+): Configured<Settings> => merge(base, over) as Configured<Settings>;
+
 function merge(base: unknown, over: unknown): unknown {
   if (!isObject(base) || !isObject(over)) return over === undefined ? base : over;
   const keys = new Set([...Object.keys(base), ...Object.keys(over)]);

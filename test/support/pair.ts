@@ -101,7 +101,7 @@ export const through = (node: NodeProcess, originUrl: string): string => `${node
 
 /** The sum over a metric's series that carry all these labels, as `name="value"`. */
 export async function metric(node: NodeProcess, name: string, ...labels: string[]): Promise<number> {
-  const { text } = await get(`http://127.0.0.1:${node.adminPort}/metrics`);
+  const { text } = await get(`${node.adminUrl}/metrics`);
   return text
     .split('\n')
     .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))

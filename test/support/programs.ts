@@ -27,6 +27,9 @@ export const PROGRAMS = {
   htpasswd: { debian: 'apache2-utils', purpose: 'makes the password file of a registry' },
   openssl: { debian: 'openssl', purpose: 'makes certificates that are not of our making' },
   'systemd-analyze': { debian: 'systemd', purpose: 'judges the unit of a node' },
+  ip: { debian: 'iproute2', purpose: 'hosts with links of their own; making them takes root on Linux' },
+  iptables: { debian: 'iptables', purpose: 'links that lose packets' },
+  cc: { debian: 'build-essential', purpose: 'clients that cost next to nothing' },
   minio: { purpose: 'a real S3 server; radosgw takes its place where it is installed' },
   tmpfs: { purpose: 'a file system that gets full; mounting takes root on Linux' },
 } as const satisfies Record<string, RealProgram>;
@@ -57,8 +60,8 @@ export function findMinio(): string | undefined {
   return findExecutable('minio') ?? (isExecutable(built) ? built : undefined);
 }
 
-// They mount, as everything does that unpacks images.
-const ROOTS_ALONE: readonly Program[] = ['dockerd', 'containerd', 'podman'];
+// They mount, as everything does that unpacks images, or make namespaces.
+const ROOTS_ALONE: readonly Program[] = ['dockerd', 'containerd', 'podman', 'ip'];
 
 /** True when the program is there and may run, or something that stands in for it. */
 export function have(program: Program): boolean {

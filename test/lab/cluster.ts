@@ -1,0 +1,137 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Settings } from '../../functions/service/config/settings.ts';
+import { startMinio } from '../support/minio.ts';
+import { type Configured, mergeSettings, type NodeProcess, startNode } from '../support/node-process.ts';
+import type { S3Server } from '../support/s3-server.ts';
+import { type Machine, startMachine } from './machine.ts';
+import type { Host, Network } from './network.ts';
+import { type OriginProcess, startOriginProcess } from './origin-process.ts';
+
+/** A host that runs one of our nodes. */
+export type NodeMachine = Machine<NodeProcess>;
+
+/** How many of what, and how they are set. */
+export interface ClusterOptions {
+  /** On a file system that the nodes' caches may fill. */
+  readonly dir: string;
+  readonly agents: number;
+  readonly roots: number;
+  readonly chunkSize: string;
+  /** Laid over each agent's settings. */
+  readonly agent?: (index: number, address: string) => Configured<Settings>;
+  /** Laid over each root's. */
+  readonly root?: Configured<Settings>;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Agents, roots, S3 and an origin, each on a host and a link of its own. */
+export interface Cluster extends AsyncDisposable {
+  readonly agents: readonly NodeMachine[];
+  readonly roots: readonly NodeMachine[];
+  readonly s3: Machine<S3Server>;
+  readonly origin: Machine<OriginProcess>;
+  readonly originUrl: string;
+}
+
+export const PORTS = { p2p: 19145, proxy: 19245, admin: 19345, origin: 80, s3: 9000 } as const;
+/** The name by which clients of the mirror know the origin. */
+export const REGISTRY = 'registry.lab';
+/** The path of the reverse proxy that stands for the origin. */
+export const REVERSE_PATH = '/reverse/';
+
+/** The address of the agent, counted from 0. */
+export const agentAddress = (index: number): string => `10.77.1.${index + 1}`;
+const rootAddress = (index: number) => `10.77.2.${index + 1}`;
+const S3_ADDRESS = '10.77.3.1';
+const ORIGIN_ADDRESS = '10.77.4.1';
+
+/** Starts all of them; agents last, at once. */
+export async function startCluster(network: Network, options: ClusterOptions): Promise<Cluster> {
+  const originUrl = `http://${ORIGIN_ADDRESS}:${PORTS.origin}`;
+  const [s3Host, originHost] = [
+    await network.addHost('s3', S3_ADDRESS),
+    await network.addHost('origin', ORIGIN_ADDRESS),
+  ];
+  const s3 = await startMachine(s3Host, {
+    start: () => startMinio(s3Host, PORTS.s3),
+    pids: ({ pid }) => [pid],
+  });
+  const origin = await startMachine(originHost, {
+    start: () => startOriginProcess(originHost, PORTS.origin),
+    pids: ({ pid }) => [pid],
+  });
+  const { endpoint, bucket, region, accessKeyId, secretAccessKey } = s3.program;
+  const common: Configured<Settings> = {
+    LogLevel: 'info',
+    Origins: [originUrl],
+    Admin: { Host: '0.0.0.0', Port: PORTS.admin },
+    P2PConfig: { Host: '0.0.0.0', Port: PORTS.p2p, CacheConfig: { ChunkSize: options.chunkSize } },
+  };
+  const root = mergeSettings(
+    mergeSettings(common, {
+      P2PConfig: { RunMode: 'root' },
+      S3: {
+        Endpoint: endpoint,
+        Bucket: bucket,
+        Region: region,
+        AccessKeyId: accessKeyId,
+        SecretAccessKey: secretAccessKey,
+      },
+    }),
+    options.root,
+  );
+  const agent = mergeSettings(common, {
+    P2PConfig: {
+      RootList: Array.from({ length: options.roots }, (_, index) => `${rootAddress(index)}:${PORTS.p2p}`),
+      CacheConfig: { MemCacheSize: '64MiB' },
+    },
+    ProxyConfig: { Port: PORTS.proxy, Reverse: [{ Path: REVERSE_PATH, Origin: originUrl, StripPath: true }] },
+    Mirror: { Registries: { [REGISTRY]: originUrl } },
+  });
+
+  const { env = {} } = options;
+  const roots: NodeMachine[] = [];
+  for (let index = 0; index < options.roots; index += 1) {
+    const host = await network.addHost(`root${index + 1}`, rootAddress(index));
+    roots.push(await startNodeMachine(host, options.dir, root, env));
+  }
+  const hosts: Host[] = [];
+  for (let index = 0; index < options.agents; index += 1)
+    hosts.push(await network.addHost(`agent${index + 1}`, agentAddress(index)));
+  const agents = await Promise.all(
+    hosts.map((host, index) =>
+      startNodeMachine(host, options.dir, mergeSettings(agent, options.agent?.(index, host.address)), env),
+    ),
+  );
+  return {
+    agents,
+    roots,
+    s3,
+    origin,
+    originUrl,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...agents, ...roots, s3, origin].map((machine) => machine.kill()));
+    },
+  };
+}
+
+/** Starts a node on a host; its cache outlives a kill. */
+function startNodeMachine(
+  host: Host,
+  dir: string,
+  settings: Configured<Settings>,
+  env: Readonly<Record<string, string>>,
+): Promise<NodeMachine> {
+  const own: Configured<Settings> = {
+    P2PConfig: { NodeIP: host.address, CacheConfig: { FileCachePath: join(dir, host.name) } },
+  };
+  return startMachine(host, {
+    start: () => startNode({ place: host, settings: mergeSettings(settings, own), env }),
+    pids: ({ pid, workerPid }) => [pid, workerPid],
+  });
+}
+
+/** Takes all that a node keeps on disk. */
+export const emptyCache = (dir: string, { host }: NodeMachine): Promise<void> =>
+  rm(join(dir, host.name), { recursive: true, force: true });

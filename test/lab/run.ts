@@ -1,0 +1,92 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { parseSize } from '../../functions/service/config/size.ts';
+import { machineFacts } from '../bench/machine.ts';
+import { runScenario, SCENARIOS, type ScenarioResult } from './burst.ts';
+import { isIsolated, runIsolated } from './isolate.ts';
+import { openLab } from './lab.ts';
+import { formatSummary, formatVerdicts, judge, type Summary, summarise } from './lab-table.ts';
+
+/** What a run writes down. */
+export interface LabFigures {
+  readonly facts: Readonly<Record<string, string | number>>;
+  readonly options: object;
+  readonly figures: readonly (ScenarioResult & { readonly summary: Summary })[];
+}
+
+const HELP = `npm run lab -- [options]
+
+Agents, a root, MinIO and an origin, each on a host with a link of its own, in network namespaces; every host reads
+the same blob, cold. Prints what each scenario took and cost, and writes every figure to test/lab/results/.
+
+  --only NAME     ${Object.keys(SCENARIOS).join(', ')}; may be repeated
+  --agents N      hosts that read (16)
+  --roots N       (1)
+  --size SIZE     of the blob (512MiB)
+  --chunk SIZE    (4MiB)
+  --mbit N        rate of each link, both ways (200)
+  --json FILE     write the figures there instead
+  --help
+
+Needs root, ip, tc, iptables, cc, and memory for all caches: agents × size × scenarios.
+`;
+
+/** @throws Error naming the option. */
+function sizeOf(option: string, text: string): number {
+  const bytes = parseSize(text);
+  if (bytes === undefined)
+    throw new Error(`${option} is a size such as 64MiB; ${JSON.stringify(text)} is not`);
+  return bytes;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      only: { type: 'string', multiple: true },
+      agents: { type: 'string', default: '16' },
+      roots: { type: 'string', default: '1' },
+      size: { type: 'string', default: '512MiB' },
+      chunk: { type: 'string', default: '4MiB' },
+      mbit: { type: 'string', default: '200' },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return console.log(HELP);
+  const facts = machineFacts();
+  const results: ScenarioResult[] = [];
+  for (const [name, scenario] of Object.entries(SCENARIOS)) {
+    if (values.only !== undefined && !values.only.includes(name)) continue;
+    await using lab = await openLab({
+      agents: Number(values.agents),
+      roots: Number(values.roots),
+      mbit: Number(values.mbit),
+      chunkSize: values.chunk,
+    });
+    const size = sizeOf('--size', values.size);
+    const result = await runScenario(lab, { name, size, ...scenario }, sizeOf('--chunk', values.chunk));
+    results.push(result);
+    const summary = summarise(result);
+    console.log(formatSummary(summary));
+    console.log(formatVerdicts(judge(summary)));
+  }
+  const figures = results.map((result) => ({ summary: summarise(result), ...result }));
+  const written: LabFigures = { facts, options: values, figures };
+  const text = `${JSON.stringify(written, null, 1)}\n`;
+  const folder = fileURLToPath(new URL('results/', import.meta.url));
+  if (values.json === undefined) mkdirSync(folder, { recursive: true });
+  const path = values.json ?? `${folder}${new Date().toISOString().slice(0, 10)}-lab.json`;
+  writeFileSync(path, text);
+  console.log(`\nevery figure: ${relative(process.cwd(), path)}`);
+}
+
+const ended = isIsolated() ? main(process.argv.slice(2)).then(() => 0) : runIsolated();
+const code = await ended.catch((error: unknown) => {
+  console.error(error);
+  return 1;
+});
+// What a failure left open would keep this process, and so the whole lab.
+process.exit(code);
