@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { availableParallelism } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { rootApi } from '../functions/root/api.ts';
 import { openRoot } from '../functions/root/root.ts';
@@ -11,8 +12,11 @@ import { openAgent } from './agent.ts';
 import { createHttpServer, createProxyServer } from './http-servers.ts';
 import { nodeAddress } from './node-address.ts';
 import type { WorkerNode } from './run-worker.ts';
+import { Senders } from './sendfile/senders.ts';
 
 const DRAIN_CHECK_MS = 50;
+// More than any link takes.
+const MAX_SENDERS = 4;
 
 /** What the process brings. */
 interface WorldParts {
@@ -29,7 +33,8 @@ interface WorldParts {
 export async function createNode(settings: Settings, { log, nodeCa }: WorldParts): Promise<WorkerNode> {
   const metrics = new Metrics();
   const readiness = new Readiness();
-  const parts = { log, metrics, readiness, self: await nodeAddress(settings.P2PConfig), nodeCa };
+  const files = Senders.open(Math.min(MAX_SENDERS, availableParallelism()));
+  const parts = { log, metrics, files, readiness, self: await nodeAddress(settings.P2PConfig), nodeCa };
   const headMs = settings.Timeouts.RequestHead;
   const { handlers, api, leave, close } =
     settings.P2PConfig.RunMode === 'root'
@@ -52,6 +57,7 @@ export async function createNode(settings: Settings, { log, nodeCa }: WorldParts
     async close() {
       for (const server of [...servers, admin]) server.closeAllConnections();
       await close();
+      await files?.close();
     },
   };
 }

@@ -16,6 +16,14 @@ export interface Extent {
    * @throws P2PError STORE_READ_FAILED; `into` then holds anything.
    */
   read(offset: number, into: Uint8Array): Promise<void>;
+  /** The open file in which the chunk is from the first byte on, where it is in one. */
+  lend?(): LentFile;
+}
+
+/** A file that stays open until it is given back; its descriptor is its owner's. */
+export interface LentFile {
+  readonly fd: number;
+  giveBack(): void;
 }
 
 /** Where anyone can read a chunk for a while without asking us, and what it has to be. */
@@ -57,9 +65,10 @@ export interface ChunkStore {
 
   /**
    * A chunk that can be served from where it is, without being loaded whole; `undefined` where `read` should be
-   * used: the chunk is not there, was not checked yet, or is better kept in memory.
+   * used: the chunk is not there, was not checked yet, or is better kept in memory. That last does not count with
+   * `asFile`, of one who can do without having it in memory at all.
    */
-  extent(id: ChunkId): Promise<Extent | undefined>;
+  extent(id: ChunkId, asFile?: boolean): Promise<Extent | undefined>;
 
   /**
    * Where a chunk that is there can be read by others; absent where nobody else can reach the store.

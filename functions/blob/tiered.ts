@@ -33,8 +33,8 @@ export class TieredStore implements ChunkStore {
     return below;
   }
 
-  async extent(id: ChunkId): Promise<Extent | undefined> {
-    return this.#fast.hasRoom(id.chunkBytes) ? undefined : this.#durable.extent(id);
+  async extent(id: ChunkId, asFile = false): Promise<Extent | undefined> {
+    return !asFile && this.#fast.hasRoom(id.chunkBytes) ? undefined : this.#durable.extent(id);
   }
 
   async write(id: ChunkId, chunk: Chunk): Promise<void> {

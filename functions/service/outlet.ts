@@ -1,7 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { FilePiece } from '../blob/file-piece.ts';
 import type { ReplyBody } from '../blob/upstream.ts';
 import { P2PError } from '../protocol/errors.ts';
+import type { FileSender } from './file-sender.ts';
 
 /** The body of one reply on its way to a client: pieces in order, at the client's speed, and word when it leaves. */
 export class Outlet {
@@ -46,11 +48,32 @@ export class Outlet {
     });
   }
 
+  /**
+   * Sends a part of a file, whose `sent` then says how much of it.
+   *
+   * @throws P2PError CLIENT_GONE; the file is not in use any more then.
+   */
+  async sendFile(piece: FilePiece, sender: FileSender): Promise<void> {
+    // Behind another reply, or where there is no connection, the response only queues.
+    const { socket } = this.#response;
+    if (socket === null || !sender.canSend(socket)) return;
+    this.#response.flushHeaders();
+    if (socket.writableLength > 0) await this.#flushed(socket);
+    piece.sent = await sender.send(socket, piece, this.#gone.signal);
+  }
+
   /** Streams the body of an upstream's reply, as fast as the client takes it. */
   relay(body: Pick<ReplyBody, 'read'>): Promise<void> {
     return body.read((piece) => {
       this.#gone.signal.throwIfAborted();
       return this.#response.write(piece) ? undefined : this.#drained();
+    });
+  }
+
+  #flushed(socket: Socket): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#fail = reject;
+      socket.write('', (cause) => (cause ? reject(gone(cause)) : resolve()));
     });
   }
 

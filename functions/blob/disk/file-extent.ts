@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { P2PError } from '../../protocol/errors.ts';
-import type { Extent } from '../store.ts';
+import type { Extent, LentFile } from '../store.ts';
 
 /** A chunk's file, open, whose bytes were checked before. */
 export class FileExtent implements Extent {
@@ -8,6 +8,8 @@ export class FileExtent implements Extent {
   readonly length: number;
   readonly sha256: string;
   readonly #handle: FileHandle;
+  #lent = 0;
+  #isClosing = false;
 
   constructor(from: string, handle: FileHandle, length: number, sha256: string) {
     this.from = from;
@@ -28,9 +30,23 @@ export class FileExtent implements Extent {
     }
   }
 
-  /** Closes the file once reads under way have ended; later ones fail. */
+  lend(): LentFile {
+    this.#lent += 1;
+    let isLent = true;
+    return {
+      fd: this.#handle.fd,
+      giveBack: () => {
+        if (isLent) this.#lent -= 1;
+        isLent = false;
+        if (this.#isClosing) void this.close();
+      },
+    };
+  }
+
+  /** Closes the file once reads under way have ended and it is not lent any more; later reads fail. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     // Nothing is lost by a close that fails: the file was only read.
-    await this.#handle.close().catch(() => {});
+    if (this.#lent === 0) await this.#handle.close().catch(() => {});
   }
 }

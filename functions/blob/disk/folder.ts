@@ -35,7 +35,7 @@ export class FolderStore implements ChunkStore {
     max: MOST_OPEN,
     dispose: (opening) => void opening.then((extent) => extent?.close()),
   });
-  readonly #writing = new Set<Promise<void>>();
+  readonly #writing = new Set<Promise<string>>();
 
   private constructor(root: string, name: string) {
     this.#root = root;
@@ -98,7 +98,8 @@ export class FolderStore implements ChunkStore {
     const path = chunkPath(id);
     this.#forget(path);
     const seal = sealOf(id, chunk.bytes.length, chunk.sha256);
-    await this.#place(path, [chunk.bytes, seal]);
+    // What was written is what it should be: the first read of it need not look.
+    this.#checked.set(path, await this.#place(path, [chunk.bytes, seal]));
   }
 
   readFacts(addressKey: string): Promise<BlobFacts | undefined> {
@@ -187,11 +188,12 @@ export class FolderStore implements ChunkStore {
     }
   }
 
-  async #place(path: string, parts: Uint8Array[]): Promise<void> {
+  /** Resolves to the identity of the file. */
+  async #place(path: string, parts: Uint8Array[]): Promise<string> {
     const placing = this.#placeFile(path, parts);
     this.#writing.add(placing);
     try {
-      await placing;
+      return await placing;
     } catch (cause) {
       throw writeFailed(join(this.#root, path), cause);
     } finally {
@@ -199,32 +201,34 @@ export class FolderStore implements ChunkStore {
     }
   }
 
-  async #placeFile(path: string, parts: Uint8Array[]): Promise<void> {
+  async #placeFile(path: string, parts: Uint8Array[]): Promise<string> {
     const temporary = join(this.#root, TEMPORARY, randomUUID());
     const target = join(this.#root, path);
     // Folders are there more often than not, and may go at any time: so try first, make them when they are not.
     try {
-      await this.#writeAll(temporary, parts).catch(async (cause) => {
+      const identity = await this.#writeAll(temporary, parts).catch(async (cause) => {
         if (!isMissing(cause)) throw cause;
         await mkdir(dirname(temporary), { recursive: true });
-        await this.#writeAll(temporary, parts);
+        return this.#writeAll(temporary, parts);
       });
       await rename(temporary, target).catch(async (cause) => {
         if (!isMissing(cause)) throw cause;
         await mkdir(dirname(target), { recursive: true });
         await rename(temporary, target);
       });
+      return identity;
     } catch (cause) {
       await unlink(temporary).catch(() => {});
       throw cause;
     }
   }
 
-  async #writeAll(file: string, parts: Uint8Array[]): Promise<void> {
+  async #writeAll(file: string, parts: Uint8Array[]): Promise<string> {
     await using handle = await open(file, 'wx');
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     const { bytesWritten } = await handle.writev(parts);
     if (bytesWritten < length) throw Object.assign(new Error('short write'), { code: 'ENOSPC' });
+    return identityOf(await handle.stat());
   }
 }
 
