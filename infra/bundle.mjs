@@ -1,6 +1,6 @@
-// The second half of npm run build: each deployed function, functions/*.ts, as one file without node_modules in
-// .esbuild/, where serverless.yml finds it.
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+// The second half of npm run build: each deployed function, functions/*.ts, as a file without node_modules in .esbuild/,
+// where serverless.yml finds it, beside the parts that they share or load later.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { standaloneSettings } from './standalone-settings.mjs';
@@ -8,11 +8,30 @@ import { standaloneSettings } from './standalone-settings.mjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const out = `${root}.esbuild`;
 
-/** What a function loads before its first reply is what its cold start takes. */
+// Undici's index loads fetch, WebSocket and more. Whatever else is imported of it fails the build.
+const UNDICI = ['agent', 'pool'].map((name) => {
+  const exported = `${name[0].toUpperCase()}${name.slice(1)}`;
+  return `export { default as ${exported} } from 'undici/lib/dispatcher/${name}.js';`;
+});
+
+const TYPES = ['application/json', 'application/octet-stream', 'text/html', 'text/plain'];
+
+/** Spares each cold start what can be done when the bundle is made, or need not be done. */
 const lean = {
   name: 'lean',
-  setup({ onLoad }) {
+  setup({ onLoad, onResolve }) {
     onLoad({ filter: /\/service\/config\/validate\.ts$/ }, () => ({ contents: standaloneSettings() }));
+    onResolve({ filter: /^undici$/ }, ({ path }) => ({ path, namespace: 'lean' }));
+    onLoad({ filter: /^undici$/, namespace: 'lean' }, () => ({
+      contents: UNDICI.join('\n'),
+      resolveDir: root,
+    }));
+    // Koa looks up by it what it is told as an extension or sees in a text, of which there are these.
+    onLoad({ filter: /\/mime-db\/db\.json$/ }, ({ path }) => {
+      const types = Object.entries(JSON.parse(readFileSync(path, 'utf8')));
+      const ours = types.filter(([name]) => TYPES.includes(name));
+      return { contents: JSON.stringify(Object.fromEntries(ours)), loader: 'json' };
+    });
   },
 };
 
@@ -26,11 +45,13 @@ if (functions.length > 0) {
     outdir: out,
     bundle: true,
     minify: true,
+    splitting: true,
+    chunkNames: 'parts/[name]-[hash]',
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    // CommonJS packages inside an ES module still call require.
     plugins: [lean],
+    // CommonJS packages inside an ES module still call require.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
     logLevel: 'warning',
   });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -65,9 +65,12 @@ function arn(resource: Json): string {
   return Ref === undefined ? join[1].map(arn).join(join[0]) : `{${Ref}}`;
 }
 
-test('the bundle is all that is shipped, and small', async () => {
+test('the bundles are all that is shipped, and small', async () => {
   const { zip } = await packaged();
-  assert.equal(zipNames(readFileSync(zip)).sort(), ['.esbuild/package.json', '.esbuild/read.js']);
+  const names = zipNames(readFileSync(zip)).filter((name) => !name.startsWith('.esbuild/parts/'));
+  const functions = readdirSync(join(REPOSITORY, 'functions')).filter((name) => name.endsWith('.ts'));
+  const bundles = functions.map((name) => `.esbuild/${name.replace(/\.ts$/, '.js')}`);
+  assert.equal(names.sort(), ['.esbuild/package.json', ...bundles].sort());
   const { size } = statSync(zip);
   assert.ok(size <= MAX_ZIP_BYTES, `${size} bytes`);
 });
