@@ -1,5 +1,6 @@
 import type { Address } from '../protocol/address.ts';
 import type { HeaderLines } from '../protocol/errors.ts';
+import type { Grant } from '../protocol/grant.ts';
 import type { Credential } from './access/credential.ts';
 
 /** What someone wants to read. */
@@ -13,6 +14,10 @@ export interface Ask {
   readonly wantsBody: boolean;
   /** What the asker proves its right to read by; `headers` has the part of it that is a header. */
   readonly credential: Credential;
+  /** What a node of ours shows of a right that it has seen proven; `undefined` for a right that it shows nothing of. */
+  readonly shown?: ((right: string) => Grant | undefined) | undefined;
+  /** True for a node of ours, which checks each chunk before a client of it sees any: it may have what is not checked. */
+  readonly relays?: boolean;
   /** True when the asker doubts what is cached (`Cache-Control: no-cache`): facts are confirmed, digests checked again. */
   readonly doubtful: boolean;
 }

@@ -6,12 +6,17 @@ export const AGENT_HEADER = 'x-p2p-agent';
 export const SOURCE_HEADER = 'x-p2p-source';
 /** Reply: `size=…; chunk=…; key=…`, so that a peer needs no second request. */
 export const BLOB_HEADER = 'x-p2p-blob';
-/** Reply to an agent: for how long what it was asked with may read, see `protocol/grant.ts`. */
+/** Reply to an agent: for how long what it was asked with may read, see `protocol/grant.ts`. Request to a sibling: see `GrantSignatures`. */
 export const ACCESS_HEADER = 'x-p2p-access';
 /** Reply, header or trailer: signs the Content-Digest of a chunk, see `ChunkSignatures`. */
 export const SIGNATURE_HEADER = 'x-p2p-signature';
 /** Reply: our error code, so that a peer tells a refusal of ours from the origin's. */
 export const ERROR_HEADER = 'x-p2p-error';
+
+/** Reply to a node: the digest of the whole chunk that these bytes are the rest of, as Content-Digest would say it. */
+export const CHUNK_DIGEST_HEADER = 'x-p2p-chunk-digest';
+/** Request: how often it was sent on to another node by 307. */
+export const HOPS_HEADER = 'x-p2p-hops';
 
 /** Our name in `Via` and `Cache-Status`. */
 export const PROXY_NAME = 'dadip2p';

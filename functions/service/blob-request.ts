@@ -3,7 +3,7 @@ import { credentialOf } from '../blob/access/credential.ts';
 import type { Ask } from '../blob/ask.ts';
 import type { Address } from '../protocol/address.ts';
 import type { HeaderLines } from '../protocol/errors.ts';
-import { AGENT_HEADER, capChain, PROXY_NAME } from '../protocol/headers.ts';
+import { AGENT_HEADER, capChain, headerValue, PROXY_NAME } from '../protocol/headers.ts';
 import { MANIFEST_ACCEPT } from '../protocol/manifest.ts';
 import type { RangeSpec } from '../protocol/range.ts';
 
@@ -14,6 +14,8 @@ export interface BlobRequest {
   readonly address: Address;
   /** The node of ours that asks, which serves it on to others; `undefined` for a client. */
   readonly node?: string | undefined;
+  /** What it shows of a right that it has seen its own client prove. */
+  readonly shown?: Ask['shown'];
   /** X-P2P-Agent for the next hop; undefined where this node is the last. */
   readonly chain: string | undefined;
   /** Lower-case, put over the headers of a reply that comes out of the cache or goes into it. */
@@ -22,7 +24,7 @@ export interface BlobRequest {
 
 /** What a request asks a reader for; `specs` are the ranges that it asks for, if it asks for any. */
 export function askOf(
-  { request, address, chain, node }: BlobRequest,
+  { request, address, chain, node, shown }: BlobRequest,
   specs: readonly RangeSpec[] | undefined,
 ): Ask {
   const { headers, method } = request;
@@ -36,7 +38,9 @@ export function askOf(
     },
     first: method === 'HEAD' && !address.isManifest ? undefined : firstByte(specs),
     wantsBody: method !== 'HEAD',
+    relays: node !== undefined && takesTrailers(request),
     credential: credentialOf(address, headers.authorization),
+    shown,
     // A whole blob is checked again only for a node of ours, which has seen it fail.
     doubtful:
       /\bno-cache\b/.test(headers['cache-control'] ?? '') &&
@@ -50,6 +54,10 @@ function firstByte(specs: readonly RangeSpec[] | undefined): number | undefined 
   if (first === undefined) return 0;
   return 'first' in first ? first.first : undefined;
 }
+
+/** Whether whoever asks reads trailers (RFC 9110 §10.1.4), by which nodes tell each other what they have sent. */
+export const takesTrailers = ({ headers }: IncomingMessage): boolean =>
+  /\btrailers\b/i.test(headerValue(headers, 'te') ?? '');
 
 /** True when the reply is for the one client alone, and nothing of it to be shared. */
 export const isForOneAlone = (asked: BlobRequest): boolean =>

@@ -62,7 +62,14 @@ export function createP2PApp(parts: P2PAppParts): Koa {
     const address = known ?? judge(ctx.method, target);
     const chain = extendChain(headerValue(ctx.req.headers, AGENT_HEADER), self);
     ctx.respond = false;
-    return blobs.serve({ request: ctx.req, response: ctx.res, address, chain, node });
+    return blobs.serve({
+      request: ctx.req,
+      response: ctx.res,
+      address,
+      chain,
+      node,
+      shown: gate.shownBy(ctx.req, node),
+    });
   });
   app.use(health.routes());
   if (api !== undefined) app.use(api);

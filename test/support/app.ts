@@ -97,7 +97,7 @@ export async function startP2P(
     ...(maxReplyBytes === undefined ? {} : { maxReplyBytes }),
   });
   const rules = new Rules(options.rules ?? []);
-  const gate = new NodeGate({ audiences: new Set(), isOfThisHost, ...options.gate });
+  const gate = new NodeGate({ audience: 'self.test:19145', isOfThisHost, ...options.gate });
   const app = createP2PApp({ apiKey: 'dadip2p', self, gate, blobs, rules, readiness, metrics, log });
   const server = await listen(app.callback());
   return {

@@ -50,6 +50,8 @@ export class Guard {
     // In this turn, for most are known and requests are many.
     const known = isMember || !access.isChecking ? access.granted(request) : undefined;
     if (known !== undefined) return known;
+    const shown = isMember ? ask.shown?.(request.right) : undefined;
+    if (shown !== undefined && this.#parts.now() < shown.untilMs) return shown;
     await access.recall(request);
     const name = `${request.right}\n${request.credential}`;
     const underWay = access.granted(request) === undefined ? this.#proofs.get(name) : undefined;

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { audienceOf, formatSigned, formatToken, ROOT_AUDIENCE } from '../../../functions/protocol/token.ts';
+import { audienceOf, formatSigned, formatToken } from '../../../functions/protocol/token.ts';
 import { ClusterKeys } from '../../../functions/service/cluster-keys.ts';
 import { isOfThisHost, type NodeGateParts } from '../../../functions/service/node-gate.ts';
 import { NodeTokens } from '../../../functions/service/node-tokens.ts';
@@ -16,7 +16,6 @@ const test = suite('functions/service/node-gate');
 const BYTES = blobOf(CHUNK + 5, 'gate');
 const SELF = 'http://10.0.0.8:19145';
 const PEER = 'http://10.0.0.7:19145';
-const AUDIENCES = new Set([audienceOf(SELF), ROOT_AUDIENCE]);
 const NOW_MS = Date.now();
 
 const keysOf = (...secrets: string[]) => ClusterKeys.of(secrets) as ClusterKeys;
@@ -27,7 +26,7 @@ const tokensOf = (keys: ClusterKeys, self = PEER, skewMs = 0) =>
 /** Behind a Secret, and asked from elsewhere unless told otherwise. */
 const guarded = (isHere: NodeGateParts['isOfThisHost'] = () => false) => ({
   self: SELF,
-  gate: { tokens: tokensOf(keysOf(NEW_SECRET), SELF), audiences: AUDIENCES, isOfThisHost: isHere },
+  gate: { tokens: tokensOf(keysOf(NEW_SECRET), SELF), audience: audienceOf(SELF), isOfThisHost: isHere },
 });
 
 const RIGHT = tokensOf(keysOf(NEW_SECRET)).issue(audienceOf(SELF), 'read');
