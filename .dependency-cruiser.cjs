@@ -97,7 +97,7 @@ module.exports = {
     door(
       's3-door',
       '@aws-sdk/',
-      '^functions/root/s3-bucket\\.ts$',
+      '^functions/root/s3-(bucket|signer)\\.ts$',
       'Reach S3 through functions/root/s3-bucket.ts.',
     ),
     door(

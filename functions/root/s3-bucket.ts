@@ -2,20 +2,21 @@ import {
   CreateBucketCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
-  GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import type { Located } from '../blob/store.ts';
 import type { HeaderLines } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
+import { parseContentRange } from '../protocol/range.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { HttpClient } from '../service/http-client.ts';
 import { Patience } from './patience.ts';
 import { isConditionFailure, statusOf, unusable } from './s3-failure.ts';
+import { S3Signer } from './s3-signer.ts';
 
 type S3Settings = NonNullable<Settings['S3']>;
 
@@ -61,6 +62,7 @@ const PAGE_KEYS = 1000;
  */
 export class S3Bucket {
   readonly #client: S3Client;
+  readonly #signer: S3Signer;
   readonly #http: HttpClient;
   readonly #bucket: string;
   readonly #prefix: string;
@@ -95,6 +97,7 @@ export class S3Bucket {
         ? {}
         : { credentials: { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } }),
     });
+    this.#signer = new S3Signer(this.#client, Bucket);
   }
 
   /**
@@ -143,15 +146,34 @@ export class S3Bucket {
     });
   }
 
-  /** A URL by which anyone can read an object, and for how long: not beyond the session that signs it. */
-  async presign(path: string, lifeMs: number): Promise<{ readonly url: string; readonly untilMs: number }> {
+  /**
+   * A URL by which anyone can read an object, and for how long: not beyond the session that signs it; `undefined` when
+   * there is no object, or none that has a digest. It was tried: one signature does for both.
+   */
+  async locate(path: string, lifeMs: number): Promise<Located | undefined> {
+    const { url, untilMs } = await this.#presign(path, lifeMs);
+    const request = { url, method: 'GET', headers: { range: 'bytes=0-0' } } as const;
+    const { status, headers } = await this.#patience.call(async (signal) => {
+      const reply = await this.#http.request(request, signal);
+      reply.body.discard();
+      return reply;
+    });
+    if (status === 404) return undefined;
+    const length = parseContentRange(headerValue(headers, 'content-range'))?.total;
+    if (status !== 206 || length === undefined) throw new Error(`S3 answered ${status}`);
+    const sha256 = headerValue(headers, DIGEST_HEADER);
+    return sha256 === undefined ? undefined : { url, untilMs, length, sha256 };
+  }
+
+  async #presign(path: string, lifeMs: number): Promise<{ readonly url: string; readonly untilMs: number }> {
     const { credentials, systemClockOffset } = this.#client.config;
     const { expiration, sessionToken } = await credentials();
     const nowMs = Date.now();
     const untold = sessionToken === undefined ? Number.POSITIVE_INFINITY : UNTOLD_SESSION_MS;
     const sessionMs = expiration === undefined ? untold : expiration.getTime() - (nowMs + systemClockOffset);
     const usableMs = Math.min(lifeMs, sessionMs);
-    const url = await this.#sign(path, Math.max(1, Math.floor(usableMs / 1000)));
+    const seconds = Math.max(1, Math.floor(usableMs / 1000));
+    const url = await this.#signer.sign(this.#prefix + path, seconds);
     return { url, untilMs: nowMs + usableMs };
   }
 
@@ -252,15 +274,8 @@ export class S3Bucket {
     }
   }
 
-  #sign(path: string, expiresIn: number): Promise<string> {
-    const command = new GetObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + path });
-    // Signing a URL does not, as other calls do, go by what the SDK has learnt of a clock that is wrong.
-    const signingDate = new Date(Date.now() + this.#client.config.systemClockOffset);
-    return getSignedUrl(this.#client, command, { expiresIn, signingDate });
-  }
-
   async #get(path: string, maxBytes: number, signal: AbortSignal): Promise<S3Object | undefined> {
-    const url = await this.#sign(path, OWN_URL_SECONDS);
+    const url = await this.#signer.sign(this.#prefix + path, OWN_URL_SECONDS);
     const { status, headers, body } = await this.#http.request({ url, method: 'GET', headers: {} }, signal);
     if (status !== 200) {
       body.discard();

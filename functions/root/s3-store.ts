@@ -44,10 +44,8 @@ export class S3Store implements ChunkStore {
     return undefined;
   }
 
-  async locate(id: ChunkId): Promise<Located | undefined> {
-    const path = chunkPath(id);
-    const found = await this.#bucket.head(path).catch(failed);
-    return found && { ...found, ...(await this.#bucket.presign(path, LOCATED_MS)) };
+  locate(id: ChunkId): Promise<Located | undefined> {
+    return this.#bucket.locate(chunkPath(id), LOCATED_MS).catch(failed);
   }
 
   async has(id: ChunkId): Promise<boolean> {
