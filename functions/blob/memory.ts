@@ -6,6 +6,7 @@ import type { AccessRecord, ChunkStore } from './store.ts';
 // What an entry costs beyond its bytes: the map's slot, the name, the buffer's header.
 const ENTRY_OVERHEAD_BYTES = KiB;
 const MAX_FACTS_BYTES = 64 * MiB;
+// As a size, for which no list of so many slots is made ahead: four such took a cold start 50 ms.
 const MAX_ACCESS_RECORDS = 100_000;
 
 /** Whole chunks in memory, least recently used out first; never more than `maxBytes` of them. */
@@ -16,7 +17,10 @@ export class MemoryStore implements ChunkStore {
     maxSize: MAX_FACTS_BYTES,
     sizeCalculation: factsBytes,
   });
-  readonly #access = new LRUCache<string, AccessRecord>({ max: MAX_ACCESS_RECORDS });
+  readonly #access = new LRUCache<string, AccessRecord>({
+    maxSize: MAX_ACCESS_RECORDS,
+    sizeCalculation: () => 1,
+  });
   readonly #keys = new Map<string, Set<string>>();
 
   constructor({ maxBytes }: { readonly maxBytes: number }) {

@@ -4,6 +4,7 @@ import type { Anonymity } from '../../protocol/grant.ts';
 import type { ReaderEvents } from '../events.ts';
 import type { AccessRecord, ChunkStore } from '../store.ts';
 
+// As a size, for which no list of so many slots is made ahead: four such took a cold start 50 ms.
 const MAX_KNOWN = 100_000;
 // A mark that is renewed often is written seldom: a restart may lose this much of its life.
 const WRITE_EVERY_MS = 60 * 60 * 1000;
@@ -14,7 +15,8 @@ export class PublicRights {
   readonly #events: Pick<ReaderEvents, 'failed'>;
   /** `undefined` in a record is what the store does not have either. */
   readonly #known = new LRUCache<string, { record: AccessRecord | undefined; writtenUntilMs: number }>({
-    max: MAX_KNOWN,
+    maxSize: MAX_KNOWN,
+    sizeCalculation: () => 1,
   });
   readonly #writing = new Set<Promise<void>>();
 

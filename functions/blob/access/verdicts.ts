@@ -4,6 +4,7 @@ import { P2PError } from '../../protocol/errors.ts';
 import { KiB, MiB } from '../chunk.ts';
 import type { Credential } from './credential.ts';
 
+// As a size, for which no list of so many slots is made ahead: four such took a cold start 50 ms.
 const MAX_ALLOWED = 100_000;
 const MAX_REFUSED_BYTES = 16 * MiB;
 // Registries explain themselves in a few hundred bytes; of more the beginning has to do.
@@ -23,7 +24,7 @@ export interface Refusal {
 export class Verdicts {
   readonly #key = randomBytes(32);
   /** Until when, milliseconds since the epoch; kept beyond that as the last that is known. */
-  readonly #allowed = new LRUCache<string, number>({ max: MAX_ALLOWED });
+  readonly #allowed = new LRUCache<string, number>({ maxSize: MAX_ALLOWED, sizeCalculation: () => 1 });
   readonly #refused = new LRUCache<string, Refusal>({
     maxSize: MAX_REFUSED_BYTES,
     sizeCalculation: ({ error }) => KiB + (error.body?.length ?? 0) + JSON.stringify(error.headers).length,
