@@ -95,8 +95,20 @@ module.exports = {
       'Ask through functions/service/http-client.ts.',
     ),
     door(
+      'koffi-door',
+      'koffi/',
+      '^sidecar/sendfile/native\\.ts$',
+      'Call what Node has none for through sidecar/sendfile/native.ts.',
+    ),
+    door(
+      'invoke-door',
+      '@aws-sdk/client-lambda/',
+      '^functions/root/invoke\\.ts$',
+      'Have functions called by functions/root/invoke.ts.',
+    ),
+    door(
       's3-door',
-      '@aws-sdk/',
+      '@aws-sdk/(?!client-lambda/)',
       '^functions/root/s3-(bucket|signer)\\.ts$',
       'Reach S3 through functions/root/s3-bucket.ts.',
     ),

@@ -52,7 +52,8 @@ const LAYERS: readonly Layer[] = [
 /** The one place that imports a heavy package. */
 const DOORS: readonly { readonly packages: RegExp; readonly door: RegExp }[] = [
   { packages: /^undici(?:\/|$)/, door: /^functions\/service\/http-client\.ts$/ },
-  { packages: /^@aws-sdk\//, door: /^functions\/root\/s3-(?:bucket|signer)\.ts$/ },
+  { packages: /^@aws-sdk\/client-lambda$/, door: /^functions\/root\/invoke\.ts$/ },
+  { packages: /^@aws-sdk\/(?!client-lambda$)/, door: /^functions\/root\/s3-(?:bucket|signer)\.ts$/ },
   { packages: /^serverless-http$/, door: /^functions\/[^/]+\.ts$/ },
   { packages: /^(?:@peculiar\/|reflect-metadata$)/, door: /^sidecar\/tls\// },
   { packages: /^ajv(?:\/|$)/, door: /^functions\/service\/config\/(?:check|compile)\.ts$/ },

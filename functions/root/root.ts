@@ -87,6 +87,7 @@ export interface Origins {
 /** A root: the reader of origins, over S3 or a folder, behind its Koa app. */
 export interface Root {
   readonly app: Koa;
+  readonly core: RootCore;
   readonly reader: BlobReader;
   close(): Promise<void>;
 }
@@ -139,9 +140,11 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const closed = new AbortController();
   const closing = closed.signal;
   const origins = { http, access, rules, upstream };
-  const api = parts.api?.({ settings, reader, blobs, store: durable, origins, closing, ...kept, ...parts });
+  const core = { settings, reader, blobs, store: durable, origins, closing, ...kept, ...parts };
+  const api = parts.api?.(core);
   return {
     app: createP2PApp({ apiKey: P2PConfig.APIKey, gate, blobs, rules, ...parts, api }),
+    core,
     reader,
     async close() {
       closed.abort();

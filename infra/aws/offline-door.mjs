@@ -11,8 +11,10 @@ export default class OfflineDoor {
   }
 
   #open() {
-    for (const definition of Object.values(this.#service.functions)) {
-      if (definition.url) definition.events.push({ httpApi: '*' });
+    for (const [name, definition] of Object.entries(this.#service.functions)) {
+      // All are behind one door here: each of the others has a part of the API, `read` has the rest.
+      const paths = name === 'read' ? ['*'] : [`* /api/v1/${name}`, `* /api/v1/${name}/{rest+}`];
+      if (definition.url) definition.events.push(...paths.map((httpApi) => ({ httpApi })));
       const environment = Object.entries(definition.environment ?? {});
       definition.environment = Object.fromEntries(
         environment.filter(([, value]) => typeof value === 'string'),

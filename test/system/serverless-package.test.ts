@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { chunkPath, leasePath } from '../../functions/blob/path.ts';
+import { runPath } from '../../functions/root/warm/ledger.ts';
 import { shared } from '../support/shared.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { zipNames } from '../support/zip.ts';
@@ -75,42 +76,72 @@ test('the bundles are all that is shipped, and small', async () => {
   assert.ok(size <= MAX_ZIP_BYTES, `${size} bytes`);
 });
 
-test('the function runs Node 22 on arm64 behind its own URL, not behind an API that decodes paths', async () => {
+// Each function with how long it may take.
+const FUNCTIONS: Readonly<Record<string, number>> = { Read: 29, Warm: 900 };
+
+test('each function runs Node 22 on arm64 behind its own URL, not behind an API that decodes paths', async () => {
   const { template } = await packaged();
-  const [{ Properties: read }, ...others] = ofType(template, 'AWS::Lambda::Function');
-  assert.is(others.length, 0);
-  assert.is(read.Runtime, 'nodejs22.x');
-  assert.equal(read.Architectures, ['arm64']);
-  assert.is(read.Handler, '.esbuild/read.handler');
-  assert.equal(read.Environment.Variables.DADIP2P_S3__Bucket, { Ref: 'ChunkBucket' });
+  const names = Object.keys(FUNCTIONS);
+  assert.is(ofType(template, 'AWS::Lambda::Function').length, names.length);
+  for (const [name, seconds] of Object.entries(FUNCTIONS)) {
+    const { Properties } = template.Resources[`${name}LambdaFunction`];
+    assert.is(Properties.Runtime, 'nodejs22.x');
+    assert.equal(Properties.Architectures, ['arm64']);
+    assert.is(Properties.Timeout, seconds);
+    assert.is(Properties.Handler, `.esbuild/${name.toLowerCase()}.handler`);
+    assert.equal(Properties.Role, { 'Fn::GetAtt': [`${name}Role`, 'Arn'] });
+    assert.equal(Properties.Environment.Variables.DADIP2P_S3__Bucket, { Ref: 'ChunkBucket' });
+  }
   assert.is(ofType(template, 'AWS::ApiGatewayV2::Api').length, 0);
-  assert.is(ofType(template, 'AWS::Lambda::Url').length, 1);
+  assert.is(ofType(template, 'AWS::Lambda::Url').length, names.length);
   // Since October 2025 a public URL takes both.
   assert.equal(
     ofType(template, 'AWS::Lambda::Permission').map(({ Properties }) => Properties.Action),
-    ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction'],
+    names.flatMap(() => ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction']),
   );
   assert.equal(template.Outputs.RootURL.Value, { 'Fn::GetAtt': ['ReadLambdaFunctionUrl', 'FunctionUrl'] });
 });
 
-test('the function may do to its objects, bucket and log what it does, and nothing else', async () => {
+test('who asks for the API at the URL of the root is sent to the function that serves it', async () => {
   const { template } = await packaged();
-  const [role, ...others] = ofType(template, 'AWS::IAM::Role');
-  assert.is(others.length, 0);
-  assert.is(role.Properties.ManagedPolicyArns, undefined);
-  const statements = role.Properties.Policies.flatMap(({ PolicyDocument }: Json) => PolicyDocument.Statement);
-  const allowed = statements.map(({ Effect, Action, Resource }: Json) => [
-    Effect,
-    [Action].flat(),
-    [Resource].flat().map(arn),
-  ]);
+  const { Variables } = template.Resources.ReadLambdaFunction.Properties.Environment;
+  assert.equal(Variables.API_WARM_URL, { 'Fn::GetAtt': ['WarmLambdaFunctionUrl', 'FunctionUrl'] });
+});
+
+/** What a function may do, a statement a line. */
+function allowedTo(template: Json, name: string): Json[] {
+  const { ManagedPolicyArns, Policies } = template.Resources[`${name}Role`].Properties;
+  assert.is(ManagedPolicyArns, undefined);
+  return Policies.flatMap(({ PolicyDocument }: Json) => PolicyDocument.Statement).map(
+    ({ Effect, Action, Resource }: Json) => [Effect, [Action].flat(), [Resource].flat().map(arn)],
+  );
+}
+
+test('each function may do to its objects, bucket and log what it does, and nothing else', async () => {
+  const { template } = await packaged();
+  assert.is(ofType(template, 'AWS::IAM::Role').length, Object.keys(FUNCTIONS).length);
   const key = 'f'.repeat(64);
   const chunk = chunkPath({ key, chunkBytes: 1, index: 0 });
   const folder = (path: string) => `{ChunkBucket.Arn}/${path.split('/', 1)[0]}/*`;
-  assert.equal(allowed, [
-    ['Allow', ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'], [folder(chunk), folder(leasePath(chunk))]],
-    ['Allow', ['s3:ListBucket'], ['{ChunkBucket.Arn}']],
-    ['Allow', ['logs:CreateLogStream', 'logs:PutLogEvents'], ['{ReadLogGroup.Arn}']],
+  const objects = ['s3:GetObject', 's3:PutObject', 's3:DeleteObject'];
+  const chunks = ['Allow', objects, [folder(chunk), folder(leasePath(chunk))]];
+  const bucket = ['Allow', ['s3:ListBucket'], ['{ChunkBucket.Arn}']];
+  const log = (name: string) => [
+    'Allow',
+    ['logs:CreateLogStream', 'logs:PutLogEvents'],
+    [`{${name}LogGroup.Arn}`],
+  ];
+  assert.equal(allowedTo(template, 'Read'), [chunks, bucket, log('Read')]);
+  assert.equal(allowedTo(template, 'Warm'), [
+    chunks,
+    ['Allow', ['s3:GetObject', 's3:PutObject'], [folder(runPath('job'))]],
+    bucket,
+    [
+      'Allow',
+      ['lambda:InvokeFunction'],
+      ['arn:{AWS::Partition}:lambda:{AWS::Region}:{AWS::AccountId}:function:dadip2p-shown-warm'],
+    ],
+    log('Warm'),
   ]);
 });
 
@@ -143,10 +174,11 @@ test('every bucket is encrypted, closed to the public, and reached over TLS alon
 
 test('nothing is kept for ever that nobody gives back: uploads, leases, chunks, logs', async () => {
   const { template } = await packaged();
-  const [uploads, leases, { 'Fn::If': chunks }] =
+  const [uploads, leases, jobs, { 'Fn::If': chunks }] =
     template.Resources.ChunkBucket.Properties.LifecycleConfiguration.Rules;
   assert.equal(uploads.AbortIncompleteMultipartUpload, { DaysAfterInitiation: 1 });
   assert.equal([leases.Prefix, leases.ExpirationInDays, leases.Status], ['lease/', 1, 'Enabled']);
+  assert.equal([jobs.Prefix, jobs.ExpirationInDays, jobs.Status], ['warm/', 7, 'Enabled']);
   assert.equal([chunks[0], chunks[1].Prefix, chunks[1].ExpirationInDays], ['Expires', 'v1/', 30]);
   for (const { Properties } of ofType(template, 'AWS::Logs::LogGroup')) {
     assert.is(Properties.RetentionInDays, 14);

@@ -23,3 +23,8 @@ export function callOf(event: object): WarmCall | undefined {
 
 /** The event that has a call taken up. */
 export const eventOf = (call: WarmCall): object => ({ warm: call });
+
+/** What the platform tells of a call, as far as it matters. */
+export interface LambdaContext {
+  getRemainingTimeInMillis(): number;
+}

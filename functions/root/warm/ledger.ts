@@ -11,7 +11,8 @@ import type { LaneState, Run } from './progress.ts';
  */
 const FOLDER = 'warm';
 
-const runPath = (id: string): string => `${FOLDER}/${id}/run.json`;
+/** Where it is kept which run of a job counts. */
+export const runPath = (id: string): string => `${FOLDER}/${id}/run.json`;
 const lanePath = (id: string, run: string, lane: number): string => `${FOLDER}/${id}/${run}/${lane}.json`;
 
 /** What roots tell each other of the jobs they work on. */
