@@ -19,5 +19,5 @@ const sectionsOf = (core: RootCore): readonly ApiSection[] => [
 
 async function agentsOf({ settings, entries, self }: RootCore): Promise<Router> {
   const { openDirectory } = await import('./directory-api.ts');
-  return openDirectory(settings, entries, self);
+  return openDirectory({ secrets: settings.Secret, entries, self, now: () => performance.now() });
 }

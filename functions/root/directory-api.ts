@@ -8,7 +8,7 @@ import { readJson } from '../service/api-body.ts';
 import { ClusterKeys } from '../service/cluster-keys.ts';
 import type { Settings } from '../service/config/settings.ts';
 import { NodeTokens } from '../service/node-tokens.ts';
-import { Directory, type DirectoryEntries } from './directory.ts';
+import { Directory, type DirectoryParts } from './directory.ts';
 import { memberFault } from './member-fault.ts';
 
 /** The URL of the agent that asks, proven; throws what whoever cannot prove one is answered with. */
@@ -44,22 +44,24 @@ function directoryRoutes(directory: Directory, identify: Identify): Router {
 
 const ROOTS: ReadonlySet<string> = new Set([ROOT_AUDIENCE]);
 
+/** What a root's directory is opened with. */
+interface DirectoryApiParts extends DirectoryParts {
+  readonly secrets: Settings['Secret'];
+  readonly self: string;
+}
+
 /** The routes of a root's directory, for the agents that share its Secret. */
-export function openDirectory(
-  { Secret }: Pick<Settings, 'Secret'>,
-  entries: DirectoryEntries,
-  self: string,
-): Router {
-  const keys = ClusterKeys.of(Secret);
+export function openDirectory({ secrets, self, ...parts }: DirectoryApiParts): Router {
+  const keys = ClusterKeys.of(secrets);
   const tokens = keys && new NodeTokens({ keys, self, now: Date.now });
-  const directory = new Directory({ entries, now: () => performance.now() });
+  const directory = new Directory(parts);
   return directoryRoutes(directory, byToken(tokens));
 }
 
 /**
  * Agents are known by X-P2P-Token.
  *
- * @throws P2PError API_CLOSED where there is no Secret, API_UNAUTHORIZED for what no holder of it signed.
+ * @throws P2PError API_CLOSED where there is no Secret, TOKEN_REFUSED for what no holder of it signed.
  */
 function byToken(tokens: NodeTokens | undefined): Identify {
   return function identify(ctx, use) {
@@ -70,7 +72,7 @@ function byToken(tokens: NodeTokens | undefined): Identify {
       );
     }
     const verdict = tokens.verify(headerValue(ctx.req.headers, TOKEN_HEADER) ?? '', ROOTS, use);
-    if ('fault' in verdict) throw new P2PError('API_UNAUTHORIZED', verdict.fault);
+    if ('fault' in verdict) throw new P2PError('TOKEN_REFUSED', verdict.fault);
     return verdict.issuer;
   };
 }

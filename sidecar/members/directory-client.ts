@@ -1,3 +1,4 @@
+import type { Reply } from '../../functions/blob/upstream.ts';
 import { type HeaderLines, P2PError } from '../../functions/protocol/errors.ts';
 import { headerValue } from '../../functions/protocol/headers.ts';
 import { AGENTS_PATH, type Announcement, parseMembers } from '../../functions/protocol/member.ts';
@@ -34,47 +35,46 @@ export class DirectoryClient {
   }
 
   /** @throws P2PError when it was not heard. */
-  async announce(announcement: Announcement, signal: AbortSignal): Promise<void> {
+  announce(announcement: Announcement, signal: AbortSignal): Promise<void> {
     const headers = { ...this.#parts.credentials('write'), 'content-type': 'application/json' };
     const body = JSON.stringify(announcement);
-    const { reply } = await this.#call({ method: 'POST', path: AGENTS_PATH, headers, body }, signal);
-    reply.body.discard();
-    if (reply.status !== 204) throw this.#refused(reply.status);
+    return soon(signal, async (limit) => {
+      const reply = await this.#call({ method: 'POST', path: AGENTS_PATH, headers, body }, limit);
+      reply.body.discard();
+      if (reply.status !== 204) throw this.#refused(reply.status);
+    });
   }
 
   /** The members of a zone that the root knows: the same array as before while they are the same. */
-  async list(zone: string, signal: AbortSignal): Promise<readonly Member[]> {
-    const headers: HeaderLines = this.#parts.credentials('read');
-    if (this.#last !== undefined) headers['if-none-match'] = this.#last.etag;
+  list(zone: string, signal: AbortSignal): Promise<readonly Member[]> {
+    const last = this.#last;
+    const headers: HeaderLines = { ...this.#parts.credentials('read') };
+    if (last !== undefined) headers['if-none-match'] = last.etag;
     const path = `${AGENTS_PATH}?zone=${encodeURIComponent(zone)}`;
-    const { reply, limit } = await this.#call({ method: 'GET', path, headers }, signal);
-    if (reply.status === 304 && this.#last !== undefined) {
-      reply.body.discard();
-      return this.#last.members;
-    }
-    if (reply.status !== 200) {
-      reply.body.discard();
-      throw this.#refused(reply.status);
-    }
-    const members = parseMembers(await replyText(reply, MAX_LIST_BYTES));
-    limit.throwIfAborted();
-    if (members === undefined)
-      throw new P2PError('UPSTREAM_MISMATCHED', `${this.root} sent no list of agents`);
-    const etag = headerValue(reply.headers, 'etag');
-    this.#last = etag === undefined ? undefined : { etag, members };
-    return members;
+    return soon(signal, async (limit) => {
+      const reply = await this.#call({ method: 'GET', path, headers }, limit);
+      if (reply.status !== 200) reply.body.discard();
+      if (reply.status === 304 && last !== undefined) return last.members;
+      if (reply.status !== 200) throw this.#refused(reply.status);
+      const members = parseMembers(await replyText(reply, MAX_LIST_BYTES));
+      if (members === undefined) {
+        throw new P2PError('UPSTREAM_MISMATCHED', `${this.root} sent no list of agents`);
+      }
+      const etag = headerValue(reply.headers, 'etag');
+      this.#last = etag === undefined ? undefined : { etag, members };
+      return members;
+    });
   }
 
-  async #call({ path, ...request }: Call, signal: AbortSignal) {
+  async #call({ path, ...request }: Call, signal: AbortSignal): Promise<Reply> {
     const { http } = this.#parts;
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(CALL_MS)]);
     const place = this.#place ?? this.root;
     try {
-      const reply = await http.request({ ...request, url: place + path }, limit);
-      if (reply.status !== 307 || place !== this.root) return { reply, limit };
+      const reply = await http.request({ ...request, url: place + path }, signal);
+      if (reply.status !== 307 || place !== this.root) return reply;
       reply.body.discard();
       this.#place = this.#placeOf(String(reply.headers.location), path);
-      return { reply: await http.request({ ...request, url: this.#place + path }, limit), limit };
+      return await http.request({ ...request, url: this.#place + path }, signal);
     } catch (error) {
       // It may be somewhere else by now.
       this.#place = undefined;
@@ -96,6 +96,20 @@ export class DirectoryClient {
   #refused(status: number): P2PError {
     this.#place = undefined;
     return new P2PError('UPSTREAM_FAILED', `${this.root} answered ${status} to ${AGENTS_PATH}`);
+  }
+}
+
+/** Does what must not take long. */
+async function soon<T>(signal: AbortSignal, work: (limit: AbortSignal) => Promise<T>): Promise<T> {
+  const limit = new AbortController();
+  const stop = () => limit.abort();
+  const timer = setTimeout(stop, CALL_MS);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await work(limit.signal);
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
   }
 }
 

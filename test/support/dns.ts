@@ -1,6 +1,6 @@
 import { createServer, Packet } from 'dns2';
 
-/** A real DNS server on loopback, whose answers a test changes. */
+/** A real DNS server, whose answers a test changes. */
 export interface DnsServer extends AsyncDisposable {
   /** `host:port` */
   readonly address: string;
@@ -14,7 +14,7 @@ export interface DnsServer extends AsyncDisposable {
 }
 
 /** Starts one on a free UDP port. */
-export async function startDns(): Promise<DnsServer> {
+export async function startDns(host = '127.0.0.1'): Promise<DnsServer> {
   const { TYPE, CLASS, RCODE } = Packet;
   const server = createServer({
     udp: true,
@@ -23,23 +23,26 @@ export async function startDns(): Promise<DnsServer> {
       const response = Packet.createResponseFromRequest(request);
       const [question] = request.questions;
       const { name = '', type = 0 } = question ?? {};
-      const record = { name, class: CLASS.IN, ttl: 0 };
+      const answer = (type: number, data: object) =>
+        response.answers.push(new Packet.Resource({ name, type, class: CLASS.IN, ttl: 0, ...data }));
       const isKnown = name in dns.addresses || name in dns.services;
-      if (dns.isFailing) response.header.rcode = RCODE.SERVFAIL;
-      else if (!isKnown) response.header.rcode = RCODE.NXDOMAIN;
-      for (const address of dns.isFailing ? [] : (dns.addresses[name] ?? [])) {
-        const family = address.includes(':') ? TYPE.AAAA : TYPE.A;
-        if (family === type) response.answers.push({ ...record, type, address });
+      if (dns.isFailing || !isKnown) {
+        response.header.rcode = dns.isFailing ? RCODE.SERVFAIL : RCODE.NXDOMAIN;
+        return send(response);
       }
-      for (const { host, port } of dns.isFailing || type !== TYPE.SRV ? [] : (dns.services[name] ?? [])) {
-        response.answers.push({ ...record, type, priority: 0, weight: 1, port, target: host });
+      for (const address of dns.addresses[name] ?? []) {
+        const family = address.includes(':') ? TYPE.AAAA : TYPE.A;
+        if (family === type) answer(type, { address });
+      }
+      for (const { host, port } of type === TYPE.SRV ? (dns.services[name] ?? []) : []) {
+        answer(type, { priority: 0, weight: 1, port, target: host });
       }
       send(response);
     },
   });
-  const { udp } = await server.listen({ udp: { port: 0, address: '127.0.0.1' } });
+  const { udp } = await server.listen({ udp: { port: 0, address: host } });
   const dns: DnsServer = {
-    address: `127.0.0.1:${udp?.port}`,
+    address: `${host}:${udp?.port}`,
     addresses: {},
     services: {},
     isFailing: false,

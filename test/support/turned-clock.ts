@@ -26,6 +26,7 @@ export function turnedClock(): TurnedClock {
           const sleeper = {};
           const wake = () => {
             sleepers.delete(sleeper);
+            signal.removeEventListener('abort', wake);
             resolve();
           };
           signal.addEventListener('abort', wake, { once: true });
