@@ -46,7 +46,8 @@ function whyBuild() {
   // The last thing that a build writes.
   const builtAtMs = modifiedMs('dist/.built');
   if (builtAtMs === undefined) return 'dist is missing';
-  const sources = ['tsconfig.json', 'infra/bundle.mjs', ...filesBelow('functions'), ...filesBelow('sidecar')];
+  const scripts = ['tsconfig.json', 'infra/bundle.mjs', 'infra/bundle-sidecar.mjs'];
+  const sources = [...scripts, ...filesBelow('functions'), ...filesBelow('sidecar')];
   const newer = sources.find((path) => (modifiedMs(path) ?? 0) > builtAtMs);
   return newer === undefined ? undefined : `${newer} is newer than dist`;
 }

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { compileTests } from './support/compile-tests.ts';
 import { installPrograms } from './support/install.ts';
 import { PROGRAMS, type Program, type Skip, skipLine } from './support/programs.ts';
 import type { Outcome } from './support/run-file.ts';
@@ -14,15 +15,11 @@ interface FileResult {
   skipped: number;
 }
 
-const RUN_FILE = fileURLToPath(new URL('support/run-file.ts', import.meta.url));
-// These have runners of their own.
-const OTHERS = /^(?:bench|sim)\//;
-
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     verbose: { type: 'boolean', default: false },
-    jobs: { type: 'string', default: '2' },
+    jobs: { type: 'string', default: '3' },
     limit: { type: 'string', default: '240' },
     dir: { type: 'string', default: fileURLToPath(new URL('.', import.meta.url)) },
   },
@@ -32,19 +29,22 @@ const limitMs = Number(values.limit) * 1000;
 const requireReal = process.env.REQUIRE_REAL === '1';
 const running = new Set<ChildProcess>();
 
+// Those with real programs first: they take longest, and what is short evens the end out.
+const isShort = (file: string) => Number(!file.startsWith('system/'));
+const files = (readdirSync(dir, { recursive: true }) as string[])
+  .filter((file) => file.endsWith('.test.ts'))
+  .filter((file) => positionals.length === 0 || positionals.some((word) => file.includes(word)))
+  .sort((a, b) => isShort(a) - isShort(b) || (a < b ? -1 : 1));
+
+await installPrograms(programsOf(files));
+using compiled = await compileTests(dir, files);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     for (const child of running) killTree(child);
+    compiled[Symbol.dispose]();
     process.exit(1);
   });
 }
-
-const files = (readdirSync(dir, { recursive: true }) as string[])
-  .filter((file) => file.endsWith('.test.ts') && !OTHERS.test(file))
-  .filter((file) => positionals.length === 0 || positionals.some((word) => file.includes(word)))
-  .sort();
-
-await installPrograms(programsOf(files));
 
 const results: FileResult[] = [];
 const queue = files.values();
@@ -69,8 +69,15 @@ function programsOf(files: readonly string[]): Program[] {
 
 async function runFile(file: string): Promise<FileResult> {
   const startedMs = performance.now();
-  const child = fork(RUN_FILE, [join(dir, file)], {
-    execArgv: ['--import', 'tsx'],
+  const module = compiled.moduleOf(file);
+  if (module instanceof Error) {
+    console.log(
+      `FAILED  ${relative(process.cwd(), join(dir, file))}\n        does not compile: ${module.message}`,
+    );
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  const child = fork(compiled.runner, [module], {
+    execArgv: ['--enable-source-maps'],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // A group of its own, so that what the file has started ends with it.
     detached: true,

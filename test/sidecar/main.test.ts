@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { programCommand } from '../support/node-process.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const test = suite('sidecar/main');
 
-const MAIN = fileURLToPath(new URL('../../sidecar/main.ts', import.meta.url));
+const [PROGRAM, PROGRAM_ARGS] = programCommand();
 const TIMEOUT_MS = 30_000;
 
 interface Outcome {
@@ -19,11 +19,8 @@ interface Outcome {
 
 const dadip2p = (...args: string[]) =>
   new Promise<Outcome>((resolve) => {
-    execFile(
-      process.execPath,
-      ['--import', 'tsx', MAIN, ...args],
-      { timeout: TIMEOUT_MS },
-      (error, out, err) => resolve({ code: error?.code ?? 0, out, err }),
+    execFile(PROGRAM, [...PROGRAM_ARGS, ...args], { timeout: TIMEOUT_MS }, (error, out, err) =>
+      resolve({ code: error?.code ?? 0, out, err }),
     );
   });
 

@@ -13,6 +13,8 @@ import { until } from '../support/until.ts';
 
 const test = suite('sidecar/supervisor');
 
+// Supervisors start workers as they were started themselves, and this one is TypeScript.
+process.execArgv.push('--import', 'tsx');
 const WORKER = new URL('../support/supervised-worker.ts', import.meta.url);
 const QUICK: SupervisorDelays = { firstMs: 20, maxMs: 80, steadyMs: 60_000, killMs: 100 };
 

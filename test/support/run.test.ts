@@ -12,8 +12,8 @@ const test = suite('support/run');
 
 const RUN = fileURLToPath(new URL('../run.ts', import.meta.url));
 const HEAD = `
-  import { suite } from ${JSON.stringify(import.meta.resolve('uvu'))};
-  import { need } from ${JSON.stringify(import.meta.resolve('./programs.ts'))};
+  import { suite } from ${JSON.stringify(fileURLToPath(import.meta.resolve('uvu')))};
+  import { need } from ${JSON.stringify(fileURLToPath(new URL('programs.ts', import.meta.url)))};
   const test = suite('probe');
 `;
 const PASS = `test('passes', () => {});`;
@@ -86,6 +86,12 @@ for (const [title, body, complaint] of [
     assert.match(run.text, complaint);
   });
 }
+
+test('fails for a file that does not compile, says where, and still runs the others', async () => {
+  const run = await runFiles({ a: 'const = 1;', b: `${PASS} test.run();` });
+  assert.equal([run.code, run.last], [1, '1 passed, 1 failed']);
+  assert.match(run.text, /a\.test\.ts:\d+:\d+/);
+});
 
 test('kills a file that hangs, with what it started, and names it', async () => {
   const body = `

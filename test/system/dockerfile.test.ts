@@ -12,7 +12,7 @@ const test = suite('system/dockerfile');
 const run = promisify(execFile);
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
-const TSC_MS = 120_000;
+const BUILD_MS = 120_000;
 
 interface Step {
   readonly verb: string;
@@ -70,7 +70,7 @@ test('what it copies is enough to build, and what it builds serves and answers t
       if (verb === 'COPY') copy(rest, REPOSITORY, folder('build'));
       // Installing is left out: it is npm's own, and takes the network. The packages are those of this copy.
       else if (verb === 'RUN' && !rest.startsWith('npm install')) {
-        await run('sh', ['-c', rest], { cwd: folder('build'), timeout: TSC_MS });
+        await run('sh', ['-c', rest], { cwd: folder('build'), timeout: BUILD_MS });
       }
       if (!existsSync(join(folder('build'), 'node_modules'))) {
         symlinkSync(join(REPOSITORY, 'node_modules'), join(folder('build'), 'node_modules'));
@@ -113,8 +113,13 @@ test('what it copies is enough to build, and what it builds serves and answers t
 });
 
 function copy(rest: string, from: string, to: string): void {
-  const names = rest.split(/ +/).slice(0, -1);
-  for (const name of names) cpSync(join(from, name), join(to, basename(name)), { recursive: true });
+  const names = rest.split(/ +/);
+  const target = names.pop() ?? '';
+  for (const name of names) {
+    cpSync(join(from, name), join(to, target, target.endsWith('/') ? basename(name) : ''), {
+      recursive: true,
+    });
+  }
 }
 
 test.run();

@@ -20,6 +20,8 @@ const test = suite(NAME);
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+// Packages that npm has had are not asked for again, and what is known of their faults is not either.
+const NPM = { npm_config_prefer_offline: 'true', npm_config_audit: 'false' };
 // Installing and compiling on a machine that does nothing else takes a third of this.
 const INSTALL_MS = 180_000;
 const END_MS = 60_000;
@@ -75,7 +77,11 @@ async function freshCopy(to: string): Promise<void> {
 
 /** Runs a line of README in a folder, in a process group of its own. */
 function type(line: string, cwd: string, env: Readonly<Record<string, string>> = {}) {
-  const child = spawn('sh', ['-c', `exec ${line}`], { cwd, env: { ...process.env, ...env }, detached: true });
+  const child = spawn('sh', ['-c', `exec ${line}`], {
+    cwd,
+    env: { ...process.env, ...NPM, ...env },
+    detached: true,
+  });
   let out = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (text) => {

@@ -1,18 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { get } from '../../support/client.ts';
+import { programCommand } from '../../support/node-process.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { until } from '../../support/until.ts';
 
 const test = suite('sidecar/cli/start');
 
-const MAIN = fileURLToPath(new URL('../../../sidecar/main.ts', import.meta.url));
+const [PROGRAM, PROGRAM_ARGS] = programCommand();
 
 interface Started extends AsyncDisposable {
   readonly process: ChildProcess;
@@ -24,7 +24,7 @@ interface Started extends AsyncDisposable {
 /** `dadip2p start` on free ports, unless told others. */
 function start(dir: string, ...more: string[]): Started {
   const ports = ['--p2p-port', '0', '--proxy-port', '0', '--root-port', '0'];
-  const child = spawn(process.execPath, ['--import', 'tsx', MAIN, 'start', ...ports, '--dir', dir, ...more]);
+  const child = spawn(PROGRAM, [...PROGRAM_ARGS, 'start', ...ports, '--dir', dir, ...more]);
   const ended = once(child, 'exit').then(([code]) => code as number);
   let out = '';
   let err = '';
