@@ -7,10 +7,11 @@ import { MemoryStore } from '../functions/blob/memory.ts';
 import { BlobReader } from '../functions/blob/reader.ts';
 import type { ChunkStore } from '../functions/blob/store.ts';
 import { TieredStore } from '../functions/blob/tiered.ts';
-import { audienceOf, ROOT_AUDIENCE } from '../functions/protocol/token.ts';
+import { audienceOf } from '../functions/protocol/token.ts';
 import { accessPolicy } from '../functions/service/access-policy.ts';
 import { ClusterKeys } from '../functions/service/cluster-keys.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
+import { GrantSignatures } from '../functions/service/grant-signature.ts';
 import { HttpClient } from '../functions/service/http-client.ts';
 import type { Logger } from '../functions/service/log.ts';
 import type { Metrics } from '../functions/service/metrics.ts';
@@ -38,7 +39,9 @@ import { Tags } from './entry/tags.ts';
 import { Terminated } from './entry/terminated.ts';
 import { openMembers } from './members/open-members.ts';
 import { REAL_PACE } from './members/pace.ts';
+import { openSharing } from './sharing.ts';
 import { Leaves } from './tls/leaf.ts';
+import { clusterTrust, type NodeTls } from './tls/node-tls.ts';
 import { prepareInterception } from './tls/prepare.ts';
 import { FallbackUpstream } from './upstream/fallback.ts';
 import { RootsUpstream } from './upstream/roots.ts';
@@ -57,6 +60,8 @@ export interface AgentParts {
   readonly self: string;
   /** NODE_EXTRA_CA_CERTS. */
   readonly nodeCa: string | undefined;
+  /** Where the P2P ports of the cluster speak TLS. */
+  readonly tls: NodeTls | undefined;
 }
 
 /** An agent: its two Koa apps over one reader. */
@@ -85,6 +90,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   const fronted = ProxyConfig.Reverse.map(({ Origin }) => new URL(Origin).origin);
   const access = new OriginAccess([...Origins, ...fronted]);
   const trust = loadTrust(ExtraCA, parts.nodeCa);
+  const rootTrust = loadTrust(ExtraCA, parts.nodeCa, parts.tls);
   const prepared = await prepareInterception(settings, log, Date.now());
   const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
   // A root needs its own time for the origin, and for asking it again.
@@ -95,17 +101,17 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     lookup: access.lookup,
     trust,
   });
-  const rootHttp = new HttpClient({ ...rootLimits, connections: ROOT_CONNECTIONS, trust });
+  const rootHttp = new HttpClient({ ...rootLimits, connections: ROOT_CONNECTIONS, trust: rootTrust });
   const passing = new PassClient({ access, connectMs: limits.connectMs, trust });
   const keys = ClusterKeys.of(settings.Secret);
   const tokens = keys && new NodeTokens({ keys, self, now: Date.now });
-  // It may be a root to others: they tell no difference.
   const nodeGate = new NodeGate({
     tokens,
-    audiences: new Set([audienceOf(self), ROOT_AUDIENCE]),
+    grants: keys && new GrantSignatures(keys, Date.now),
+    audience: audienceOf(self),
     isOfThisHost,
   });
-  const rootUrls = P2PConfig.RootList.map(rootUrl);
+  const rootUrls = P2PConfig.RootList.map((root) => rootUrl(root, P2PConfig.ServeBySSL));
   const members = await openMembers(settings, {
     address: self,
     roots: rootUrls,
@@ -126,7 +132,18 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   });
   const rules = new Rules(ProxyConfig.Rules);
   const origin = new OriginUpstream({ http: originHttp, access, rules, random: Math.random });
-  const upstream = new FallbackUpstream(OriginFallback ? [roots, origin] : [roots]);
+  const fallback = OriginFallback ? origin : undefined;
+  // Without a Secret nothing proves what siblings send.
+  const sharing =
+    keys &&
+    tokens &&
+    openSharing(settings, {
+      ...{ members, roots, rootUrls, origin: fallback, keys, tokens, metrics },
+      trust: parts.tls && clusterTrust(parts.tls),
+      readiness: parts.readiness,
+      now: Date.now,
+    });
+  const upstream = sharing?.upstream ?? new FallbackUpstream(fallback ? [roots, fallback] : [roots]);
   const store = await openCache(CacheConfig, parts);
   const events = metrics.readerEvents(log);
   const reader = new BlobReader({
@@ -141,7 +158,14 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     now: Date.now,
   });
   metrics.watchFlights(() => reader.flights);
-  const blobs = new BlobServer({ reader, upstream, self, metrics, now: Date.now });
+  const blobs = new BlobServer({
+    reader,
+    upstream,
+    self,
+    signatures: sharing?.signatures,
+    metrics,
+    now: Date.now,
+  });
   const outages = new Outages(Date.now);
   const mirror = new Mirror({
     registries: new Registries(settings.Mirror, access),
@@ -173,7 +197,14 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   const reverse = new Reverse(ProxyConfig.Reverse);
   const terminated = new Terminated();
   return {
-    p2p: createP2PApp({ apiKey: P2PConfig.APIKey, gate: nodeGate, blobs, rules, ...parts }),
+    p2p: createP2PApp({
+      apiKey: P2PConfig.APIKey,
+      gate: nodeGate,
+      blobs,
+      rules,
+      ...parts,
+      ...(sharing && { refer: sharing.refer }),
+    }),
     proxy: createForwardApp({ gate, mirror, reverse, terminated, ...parts }),
     api: agentApi(settings, { members }),
     attachTo(server) {
@@ -196,12 +227,13 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
       await members.close();
       await reader.close();
       passing.close();
-      await Promise.all([originHttp.close(), rootHttp.close()]);
+      await Promise.all([originHttp.close(), rootHttp.close(), sharing?.close()]);
     },
   };
 }
 
-const rootUrl = (root: string): string => (root.includes('://') ? root : `http://${root}`).replace(/\/$/, '');
+const rootUrl = (root: string, bySsl: boolean): string =>
+  (root.includes('://') ? root : `${bySsl ? 'https' : 'http'}://${root}`).replace(/\/$/, '');
 
 async function openCache(
   config: Settings['P2PConfig']['CacheConfig'],

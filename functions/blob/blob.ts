@@ -12,6 +12,7 @@ export class Blob {
   readonly grant: Grant;
   /** What the first bytes read came out of; known once they came. */
   first: Supply | undefined;
+  #supply: Supply | undefined;
   readonly #reader: ChunkSource;
   readonly #ask: Ask;
   /** The kind of source whose bytes came along when it was opened: nobody else need fetch them. */
@@ -60,6 +61,7 @@ export class Blob {
     try {
       const transfer = new Transfer(this.#reader, this.#ask, this.facts, span, pass, signal);
       for await (const piece of transfer.pieces()) {
+        this.#supply ??= transfer.first;
         this.first ??= transfer.first && {
           sha256: transfer.first.sha256,
           from: this.fetchedFrom ?? transfer.first.from,
@@ -69,6 +71,16 @@ export class Blob {
     } finally {
       if (pass !== undefined) this.#reader.leavePass(this.facts);
     }
+  }
+
+  /**
+   * The sha-256 in hex of the chunk that the first bytes read are of, once it is whole and checked; after `read`.
+   *
+   * @throws P2PError what kept it from that.
+   */
+  async digest(): Promise<string | undefined> {
+    await this.#supply?.landed;
+    return this.#supply?.sha256;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Address } from '../protocol/address.ts';
 import { parseContentDigest } from '../protocol/digest.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
-import { headerValue } from '../protocol/headers.ts';
+import { AGENT_HEADER, headerValue } from '../protocol/headers.ts';
 import { formatRange } from '../protocol/range.ts';
 import { type Answer, readAnswer } from './answer.ts';
 import { firstSuccess } from './attempt.ts';
@@ -13,7 +13,7 @@ import { sha256Hex } from './hash.ts';
 import { blobKey } from './identity.ts';
 import type { Pour } from './pour.ts';
 import { Pours } from './pours.ts';
-import type { Reply, Source, Upstream } from './upstream.ts';
+import type { Giver, Reply, ShownRight, Source, Upstream } from './upstream.ts';
 
 // A fill that gets on a little each round goes on, but not for ever.
 const MAX_ROUNDS = 8;
@@ -24,15 +24,19 @@ export interface FillOrder {
   readonly facts: BlobFacts;
   /** Sent to the upstream beside Range. */
   readonly headers: HeaderLines;
+  /** See `Wanted`. */
+  readonly right?: ShownRight | undefined;
 }
 
 /** A flight being filled, by its order. */
 interface Filling extends FillOrder {
   readonly flight: Flight;
-  /** Names of the sources that the flight's bytes came from. */
-  readonly givers: Set<string>;
+  /** Those that the flight's bytes came from, by name; the last one last. */
+  readonly givers: Map<string, Giver>;
   /** By name, how often a source has sent other bytes than those expected. */
   readonly blamed: ReadonlyMap<string, number>;
+  /** True once bytes had to be dropped: then those that are trusted are asked before the others. */
+  readonly isAnew: boolean;
 }
 
 /** A reply in hand whose head was read already. */
@@ -59,7 +63,8 @@ export class Filler {
   /**
    * Fills a flight and checks it against the digest it expects, if any. `opened` is a reply that begins at the
    * flight's first byte. Bytes that are not those expected are dropped and asked for elsewhere, of each source
-   * at most once more, as long as nobody has seen any of them.
+   * at most once more, as long as nobody has seen any of them. What siblings sent is dropped too when nothing proves
+   * it; of them nobody has seen any.
    *
    * @throws P2PError what the upstream refused or failed with; ORIGIN_CHANGED when the blob is another version
    * by now; DIGEST_MISMATCH when no source has the bytes of the blob's digest, UPSTREAMS_EXHAUSTED when none has
@@ -69,16 +74,22 @@ export class Filler {
     const known = flight.expected;
     const blamed = new Map<string, number>();
     let mismatch: P2PError | undefined;
-    for (;;) {
-      const filling = { ...order, flight, givers: new Set<string>(), blamed };
-      await this.#fillUp(filling, mismatch === undefined ? opened : undefined).catch((error: unknown) => {
+    for (let times = 0; ; times += 1) {
+      const isAnew = times > 0;
+      const filling = { ...order, flight, givers: new Map<string, Giver>(), blamed, isAnew };
+      await this.#fillUp(filling, isAnew ? undefined : opened).catch((error: unknown) => {
         throw mismatch === undefined || !isElsewhere(error) ? error : exhausted(mismatch);
       });
       const chunk = flight.chunk(await sha256Hex(flight.bytes));
-      if (flight.expected === undefined || flight.expected === chunk.sha256) return chunk;
-      mismatch = this.#blame(filling);
-      for (const giver of filling.givers) blamed.set(giver, (blamed.get(giver) ?? 0) + 1);
-      if (!flight.startOver(known)) throw mismatch;
+      if (flight.expected === chunk.sha256) return chunk;
+      if (flight.expected === undefined && flight.isTrusted) return chunk;
+      const last = [...filling.givers.values()].at(-1);
+      // A sibling that broke off could not prove what it had sent; one that sent the end of it should have.
+      if (flight.expected !== undefined || last?.kind === 'sibling') {
+        mismatch = this.#blame(filling);
+        for (const name of filling.givers.keys()) blamed.set(name, (blamed.get(name) ?? 0) + 1);
+      }
+      if (times === MAX_ROUNDS || !flight.startOver(known)) throw mismatch ?? unproven(flight);
     }
   }
 
@@ -113,14 +124,21 @@ export class Filler {
   }
 
   /** Those that sent no wrong bytes yet, then those that did once: it may have happened on the way. */
-  *#sources({ address, blamed }: Filling): Iterable<Source> {
+  *#sources({ address, headers, facts, flight, blamed, isAnew, right }: Filling): Iterable<Source> {
     const again: Source[] = [];
-    for (const source of this.#upstream.sources(address)) {
+    const untrusted: Source[] = [];
+    const wanted = { index: flight.id.index, chain: headerValue(headers, AGENT_HEADER), right };
+    // A blob that is read in one go is no chunk's owner's to fetch; and siblings vouch for nothing that is doubted.
+    const isForAll = !facts.rangeless && !('cache-control' in headers);
+    for (const source of this.#upstream.sources(address, isForAll ? wanted : undefined)) {
       const times = blamed.get(source.name) ?? 0;
-      if (times === 0) yield source;
+      if (isAnew && source.kind === 'sibling') {
+        if (times === 0) untrusted.push(source);
+      } else if (times === 0) yield source;
       else if (times === 1) again.push(source);
     }
     yield* again;
+    yield* untrusted;
   }
 
   async #open(filling: Filling, source: Source): Promise<OpenReply> {
@@ -161,18 +179,21 @@ export class Filler {
         );
       }
     }
-    flight.from = source.kind;
-    givers.add(source.name);
-    if (flight.filled === 0)
+    const giver = reply.from ?? source;
+    flight.from = giver.kind;
+    give(givers, giver);
+    if (giver.kind === 'sibling') flight.distrust();
+    else if (flight.filled === 0)
       flight.expected ??= parseContentDigest(headerValue(reply.headers, 'content-digest'));
     if (reply.body.fill !== undefined) await reply.body.fill(flight.room, (bytes) => flight.advance(bytes));
     else await reply.body.read((piece) => flight.append(piece));
     if (flight.filled < flight.length) {
       throw new P2PError(
         'UPSTREAM_TRUNCATED',
-        `${source.name} ended ${flight.length - flight.filled} bytes short`,
+        `${giver.name} ended ${flight.length - flight.filled} bytes short`,
       );
     }
+    if (!flight.isTrusted) flight.expected ??= reply.proof?.(facts, flight.id.index);
   }
 
   async #draw(filling: Filling, source: Source): Promise<void> {
@@ -197,13 +218,14 @@ export class Filler {
 
   async #drawFrom(pour: Pour, { flight, givers }: Filling): Promise<void> {
     flight.from = pour.source.kind;
-    givers.add(pour.source.name);
+    give(givers, pour.source);
     await this.#pours.fill(pour, flight, flight.id.index * flight.id.chunkBytes);
   }
 
   /** Tells whose bytes were wrong, and returns what that is to the reader. */
   #blame({ flight, facts, givers }: Filling): P2PError {
-    const source = [...givers].join(', ');
+    const source = [...givers.keys()].join(', ');
+    for (const giver of givers.values()) giver.blame?.();
     this.#events.failed('chunk_corrupt', { ...flight.id, from: flight.from, source });
     const code = facts.digest === `sha256:${flight.expected}` ? 'DIGEST_MISMATCH' : 'CHUNK_CORRUPT';
     return new P2PError(code, `${source} sent other bytes for chunk ${flight.id.index} of ${flight.id.key}`);
@@ -212,6 +234,12 @@ export class Filler {
   #report(source: Source, error: P2PError): void {
     this.#events.failed('upstream_failed', { source: source.name, code: error.code, error: error.message });
   }
+}
+
+/** Puts a giver last of those that gave. */
+function give(givers: Map<string, Giver>, giver: Giver): void {
+  givers.delete(giver.name);
+  givers.set(giver.name, giver);
 }
 
 /** What one source is sent; one that sent wrong bytes is asked not to answer out of a cache. */
@@ -224,6 +252,9 @@ const headersFor = ({ headers, blamed }: Filling, { name }: Source): HeaderLines
 /** True for a failure that another source, or the same at another time, may not have. */
 const isElsewhere = (error: unknown): boolean =>
   error instanceof P2PError && (error.retry === 'elsewhere' || error.code === 'UPSTREAMS_EXHAUSTED');
+
+const unproven = ({ id: { index, key } }: Flight): P2PError =>
+  new P2PError('UPSTREAMS_EXHAUSTED', `nothing proves what siblings sent of chunk ${index} of ${key}`);
 
 /** What it comes to when no source is left to ask for the right bytes. */
 function exhausted(mismatch: P2PError): P2PError {

@@ -31,6 +31,8 @@ export class Flight {
   #memory: ChunkMemory | undefined;
   #bytes: Uint8Array | undefined;
   #isSeen = false;
+  #trusted: number | undefined;
+  #epoch = 0;
   #error: unknown;
   #progress = new Gate();
   readonly #land: (chunk: Chunk) => void;
@@ -72,19 +74,36 @@ export class Flight {
    * The bytes that are there, for someone to use; call after `beyond`. Fewer than asked, or none, when the flight
    * has started over since.
    */
-  view(from: number, to: number): Uint8Array {
-    const piece = this.#bytes?.subarray(from, Math.min(to, this.filled)) ?? new Uint8Array(0);
-    if (piece.length > 0) this.#isSeen = true;
+  view(from: number, to: number, reader: FlightReader = 'client'): Uint8Array {
+    const piece = this.#bytes?.subarray(from, Math.min(to, this.#shown(reader))) ?? new Uint8Array(0);
+    if (piece.length > 0 && reader === 'client') this.#isSeen = true;
     return piece;
   }
 
+  /** Bytes from here on are from a sender that is not trusted: no client sees them until the chunk was checked. */
+  distrust(): void {
+    this.#trusted ??= this.filled;
+  }
+
+  /** True while all that is there came from senders that are trusted. */
+  get isTrusted(): boolean {
+    return this.#trusted === undefined;
+  }
+
+  /** Another number after each time that bytes were dropped which a relay may have seen. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
   /**
-   * Drops what is there, to be filled anew; `expected` is what was known of the digest at first. `false`, with
-   * nothing done, when someone has seen some of it.
+   * Drops what is there, to be filled anew, but for what clients have seen of trusted bytes; `expected` is what was
+   * known of the digest at first. `false`, with nothing done, when clients have seen some of what would be dropped.
    */
   startOver(expected: string | undefined): boolean {
-    if (this.#isSeen) return false;
-    this.filled = 0;
+    if (this.#isSeen && this.#trusted === undefined) return false;
+    this.filled = this.#isSeen ? (this.#trusted ?? 0) : 0;
+    this.#trusted = undefined;
+    this.#epoch += 1;
     this.expected = expected;
     return true;
   }
@@ -130,6 +149,7 @@ export class Flight {
       this.#memory = chunk.memory;
     }
     this.filled = this.length;
+    this.#trusted = undefined;
     this.sha256 = chunk.sha256;
     this.#land(chunk);
     this.#progress.open();
@@ -143,19 +163,26 @@ export class Flight {
   }
 
   /**
-   * Resolves to how many bytes are there as soon as that is more than `at`.
+   * Resolves to how many bytes are there to be seen as soon as that is more than `at`.
    *
    * @throws what the flight failed with; the reason of `signal` when that aborts first.
    */
-  async beyond(at: number, signal: AbortSignal): Promise<number> {
-    while (this.filled <= at) {
+  async beyond(at: number, signal: AbortSignal, reader: FlightReader = 'client'): Promise<number> {
+    while (this.#shown(reader) <= at) {
       if (this.#error !== undefined) throw this.#error;
       signal.throwIfAborted();
       await this.#progress.wait(signal);
     }
-    return this.filled;
+    return this.#shown(reader);
+  }
+
+  #shown(reader: FlightReader): number {
+    return reader === 'client' ? (this.#trusted ?? this.filled) : this.filled;
   }
 }
+
+/** Who looks at a flight: a client may act on what it gets, a node of ours checks it before anyone does. */
+export type FlightReader = 'client' | 'relay';
 
 /** Lets all who wait through at once, again and again. */
 class Gate {

@@ -1,7 +1,7 @@
 import type { Address } from '../protocol/address.ts';
 import { type HeaderLines, hasCode, P2PError } from '../protocol/errors.ts';
 import { type Grant, parseGrant } from '../protocol/grant.ts';
-import { ACCESS_HEADER, headerValue } from '../protocol/headers.ts';
+import { ACCESS_HEADER, AGENT_HEADER, headerValue } from '../protocol/headers.ts';
 import { formatRange, parseRange } from '../protocol/range.ts';
 import { NO_CREDENTIAL } from './access/credential.ts';
 import { type Answer, readAnswer } from './answer.ts';
@@ -47,8 +47,15 @@ export class Probe {
    * @throws P2PError what the upstream refused or failed with.
    */
   ask(ask: Ask, stale: BlobFacts | undefined): Promise<Found | undefined> {
+    const { chunkBytes } = this.#parts;
+    const chain = headerValue(ask.headers, AGENT_HEADER);
+    // With what a chunk's owner tells along with its bytes a sibling is believed, for both are proven at once.
+    const wanted =
+      stale === undefined && ask.first !== undefined && !ask.doubtful
+        ? { index: Math.floor(ask.first / chunkBytes), chain }
+        : undefined;
     return firstSuccess(
-      this.#parts.upstream.sources(ask.address),
+      this.#parts.upstream.sources(ask.address, wanted),
       (source) => this.#askOne(ask, stale, source),
       (source, error) => {
         this.#parts.events.failed('upstream_failed', {

@@ -11,7 +11,7 @@ import type { Ask } from './ask.ts';
 import { Blob } from './blob.ts';
 import { Catalog } from './catalog.ts';
 import type { ReaderEvents } from './events.ts';
-import { type BlobFacts, isFresh } from './facts.ts';
+import { type BlobFacts, isFresh, sourceOf } from './facts.ts';
 import { Fleet } from './fleet.ts';
 import { addressKey, blobKey, claimKey } from './identity.ts';
 import { type Claim, type Leases, NO_LEASES, UNLEASED } from './leases.ts';
@@ -197,7 +197,8 @@ export class BlobReader {
     const claim = claimKey(ask.address);
     // Who answers for the one has answered for the other: a registry for all its repositories.
     const isVouched = blobKey(ask.address, known.facts.size, undefined, undefined) === known.facts.key;
-    const own = grant && (isVouched ? known.facts : await this.#membership.prove(ask, known.facts));
+    const vouched = { ...known.facts, source: sourceOf(ask.address) };
+    const own = grant && (isVouched ? vouched : await this.#membership.prove(ask, known.facts));
     if (own === undefined) {
       // What this origin has under that name is then something else, or to be believed as little.
       this.#membership.disown(claim);
@@ -245,7 +246,12 @@ export class BlobReader {
       const isProven = this.#catalog.peek(claim)?.sealed !== undefined;
       if (!isProven) keeping.push(this.#catalog.remember(claim, facts));
       keeping.push(this.access.settled());
-      return { facts, isMember: true, grant, fetchedFrom: opened?.source.kind };
+      return {
+        facts,
+        isMember: true,
+        grant,
+        fetchedFrom: opened && (opened.reply.from ?? opened.source).kind,
+      };
     } catch (failure) {
       if (isRefusal(failure)) this.access.refuse(requestOf(ask, known?.facts), failure);
       // What a digest names does not change while its origin is away.

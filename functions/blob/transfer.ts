@@ -5,7 +5,7 @@ import { BufferPool } from './buffer-pool.ts';
 import { countChunks, KiB, MiB, planRead, type Slice } from './chunk.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { BlobFacts } from './facts.ts';
-import { Flight } from './flight.ts';
+import { Flight, type FlightReader } from './flight.ts';
 import { readExtent } from './read-extent.ts';
 import type { Extent } from './store.ts';
 import type { DigestPass } from './verify.ts';
@@ -20,6 +20,8 @@ const MANIFEST_HELD_BACK_BYTES = 4 * MiB;
 export interface Supply {
   readonly from: string | undefined;
   readonly sha256: string | undefined;
+  /** Of a flight: settles when the digest is known. */
+  readonly landed?: Promise<unknown>;
 }
 
 // Shared by all reads: buffers go back as soon as a piece has been used.
@@ -34,6 +36,7 @@ export class Transfer {
   readonly #span: Span;
   readonly #pass: DigestPass | undefined;
   readonly #signal: AbortSignal;
+  readonly #looker: FlightReader;
   /** The chunks in use: the one being read, the one before it, those of the tail. */
   readonly #supplies = new Map<number, Flight | Extent>();
   /** The next chunk to verify; all before it are. */
@@ -62,6 +65,7 @@ export class Transfer {
     this.#span = span;
     this.#pass = pass;
     this.#signal = signal;
+    this.#looker = ask.relays ? 'relay' : 'client';
     this.#unverified = Math.floor(span.start / facts.chunkBytes);
   }
 
@@ -104,8 +108,11 @@ export class Transfer {
       this.#lookAhead(index);
       // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
       this.#window = Math.min(this.#reader.lookAhead, this.#window + 1);
+      const { epoch } = supply;
       while (at < to) {
-        const piece = supply.view(at, Math.min(to, await supply.beyond(at, this.#signal)));
+        const there = await supply.beyond(at, this.#signal, this.#looker);
+        if (supply.epoch !== epoch && at > from && this.#looker === 'relay') throw dropped(index);
+        const piece = supply.view(at, Math.min(to, there), this.#looker);
         this.#lookAhead(index);
         // It was wrong, and is being fetched anew.
         if (piece.length === 0) continue;
@@ -123,7 +130,7 @@ export class Transfer {
     const supply = await this.#supply(index);
     if (!(supply instanceof Flight)) return;
     this.#lookAhead(index);
-    if (supply.filled === 0) await supply.beyond(0, this.#signal);
+    await supply.beyond(0, this.#signal, this.#looker);
   }
 
   /**
@@ -199,3 +206,6 @@ export class Transfer {
     throw new P2PError('DIGEST_MISMATCH', `the bytes of ${this.#facts.key} do not have that digest`);
   }
 }
+
+const dropped = (index: number): P2PError =>
+  new P2PError('CHUNK_CORRUPT', `what was passed on of chunk ${index} before it was checked was wrong`);

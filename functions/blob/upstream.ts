@@ -1,5 +1,7 @@
 import type { Address } from '../protocol/address.ts';
 import type { HeaderLines } from '../protocol/errors.ts';
+import type { Grant } from '../protocol/grant.ts';
+import type { BlobFacts } from './facts.ts';
 
 /** One request to an upstream. Headers are lower-case and already fit to leave this process. */
 export interface UpstreamQuery {
@@ -16,6 +18,25 @@ export interface Reply {
   /** Lower-case names. */
   readonly headers: HeaderLines;
   readonly body: ReplyBody;
+  /** What came behind the body, lower-case; to be asked for once that has been read. Absent where nothing can. */
+  readonly trailers?: () => HeaderLines;
+  /** Who answers, where that is not who was asked. */
+  readonly from?: Giver;
+  /**
+   * The sha-256 in hex that a chunk, of which this reply has the last bytes, is proven to have; to be asked for once
+   * the body has been read. `undefined` when nothing that can be believed says so.
+   */
+  readonly proof?: (facts: BlobFacts, index: number) => string | undefined;
+}
+
+/** Who gave bytes. */
+export interface Giver {
+  /** For logs, metrics and the list of those that failed; no credentials, no query. */
+  readonly name: string;
+  /** What a sibling sends is shown to no client before it is checked. */
+  readonly kind: 'origin' | 'root' | 'sibling';
+  /** Told when its bytes were not what they should be. */
+  readonly blame?: () => void;
 }
 
 /** A reply's body; exactly one of these calls is made. */
@@ -38,10 +59,7 @@ export interface ReplyBody {
 }
 
 /** One place that may have a blob. */
-export interface Source {
-  /** For logs, metrics and the list of those that failed; no credentials, no query. */
-  readonly name: string;
-  readonly kind: 'origin' | 'root' | 'sibling';
+export interface Source extends Giver {
   /**
    * Asks; resolves when the head of the reply is there, whatever its status.
    *
@@ -50,8 +68,26 @@ export interface Source {
   open(query: UpstreamQuery, signal: AbortSignal): Promise<Reply>;
 }
 
+/** A chunk that is wanted. */
+export interface Wanted {
+  readonly index: number;
+  /** X-P2P-Agent as it goes out: the nodes that ask for it, this one last. */
+  readonly chain: string | undefined;
+  /** By what right it is read, which siblings are shown in place of a credential; `undefined` when none is known. */
+  readonly right?: ShownRight | undefined;
+}
+
+/** A right that somebody has proven here, and for how long it holds. */
+export interface ShownRight {
+  readonly right: string;
+  readonly grant: Grant;
+}
+
 /** The port behind which misses are answered. */
 export interface Upstream {
-  /** The sources worth asking for a blob, best first; one that repeats may be asked again. */
-  sources(address: Address): Iterable<Source>;
+  /**
+   * The sources worth asking, best first; one that repeats may be asked again. Without `wanted` it is not for a
+   * chunk, but for what the blob is or whether somebody may read it: only who can vouch for that is asked.
+   */
+  sources(address: Address, wanted?: Wanted): Iterable<Source>;
 }

@@ -122,6 +122,7 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
   #length = 0;
   #isDiscarded = false;
   #ended = false;
+  #trailers: HeaderLines = {};
   #error: P2PError | undefined;
   /** Pieces that came before anyone read. */
   #early: Uint8Array[] = [];
@@ -157,7 +158,7 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
     // That of a 304 is of the body that it does not bring.
     this.#length = status === 304 ? 0 : length;
     controller.pause();
-    this.#onHead({ status, headers: headers as HeaderLines, body: this });
+    this.#onHead({ status, headers: headers as HeaderLines, body: this, trailers: () => this.#trailers });
   }
 
   onResponseData(controller: Dispatcher.DispatchController, piece: Uint8Array): void {
@@ -172,8 +173,9 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
     controller.pause();
   }
 
-  onResponseEnd(): void {
+  onResponseEnd(_controller: Dispatcher.DispatchController, trailers: object): void {
     this.#ended = true;
+    this.#trailers = trailers as HeaderLines;
     this.#signal.removeEventListener('abort', this.#abort);
     if (this.#busy === undefined && this.#early.length === 0) this.#reader?.settle();
   }

@@ -12,6 +12,9 @@ export class Metrics {
   readonly #replies: Counter<'way' | 'status'>;
   readonly #firstByte: Histogram<'cache'>;
   readonly #evictions: Counter;
+  readonly #redirects: Counter<'direction'>;
+  readonly #hedges: Counter;
+  readonly #blamed: Counter<'peer'>;
 
   constructor() {
     const registers = [this.#registry];
@@ -53,11 +56,52 @@ export class Metrics {
       buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30],
       registers,
     });
+    this.#redirects = new Counter({
+      name: 'p2p_redirects_total',
+      help: 'Redirects between nodes, sent and followed',
+      labelNames: ['direction'],
+      registers,
+    });
+    this.#hedges = new Counter({
+      name: 'p2p_hedges_total',
+      help: 'Requests for which a second node was asked, for the first was slow',
+      registers,
+    });
+    this.#blamed = new Counter({
+      name: 'p2p_blamed_total',
+      help: 'Chunks that failed their check, by the node that sent them',
+      labelNames: ['peer'],
+      registers,
+    });
     this.#evictions = new Counter({
       name: 'p2p_evictions_total',
       help: 'Files evicted from the disk cache',
       registers,
     });
+  }
+
+  /** Counts a node that was sent on to another, or a 307 of another that was followed. */
+  redirected(direction: 'sent' | 'followed'): void {
+    this.#redirects.inc({ direction });
+  }
+
+  /** Counts a request beside which another node was asked, for it took long to begin. */
+  hedged(): void {
+    this.#hedges.inc();
+  }
+
+  /** Counts a chunk that a node of the cluster has sent wrong. */
+  blamed(peer: string): void {
+    this.#blamed.inc({ peer });
+  }
+
+  /** Shows how many nodes are being given chunks. */
+  watchChildren(children: () => number): void {
+    this.#gauge(
+      'p2p_children',
+      'Nodes that were given a chunk in the last minute, each once a chunk',
+      children,
+    );
   }
 
   /** Shows how many chunks are being fetched. */

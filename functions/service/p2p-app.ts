@@ -6,6 +6,7 @@ import { type Address, parsePrefixTarget } from '../protocol/address.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { AGENT_HEADER, extendChain, headerValue } from '../protocol/headers.ts';
 import { API_PREFIX } from './api.ts';
+import type { BlobRequest } from './blob-request.ts';
 import { countReplies } from './count-replies.ts';
 import { createApp } from './create-app.ts';
 import { healthRoutes } from './health.ts';
@@ -23,6 +24,8 @@ export interface P2PAppParts {
   readonly self: string;
   /** Who is let in. */
   readonly gate: NodeGate;
+  /** Where a node is to ask instead of here; `undefined` where it is to be answered. */
+  readonly refer?: (asked: BlobRequest) => string | undefined;
   readonly blobs: BlobServer;
   /** Which of them are denied, and what makes two URLs one blob. */
   readonly rules: Rules;
@@ -39,7 +42,7 @@ const MAX_KNOWN_LETTERS = MiB;
 
 /** The P2P port of a root or an agent: `/<APIKey>/<origin URL>`, `/healthz`, `/readyz`, of a root `/api/v1/` too. */
 export function createP2PApp(parts: P2PAppParts): Koa {
-  const { apiKey, self, gate, blobs, rules, readiness, metrics, log, api } = parts;
+  const { apiKey, self, gate, refer, blobs, rules, readiness, metrics, log, api } = parts;
   const app = createApp(log);
   const health = healthRoutes(readiness);
   const addresses = new LRUCache<string, Address>({
@@ -62,14 +65,17 @@ export function createP2PApp(parts: P2PAppParts): Koa {
     const address = known ?? judge(ctx.method, target);
     const chain = extendChain(headerValue(ctx.req.headers, AGENT_HEADER), self);
     ctx.respond = false;
-    return blobs.serve({
+    const asked = {
       request: ctx.req,
       response: ctx.res,
       address,
       chain,
       node,
       shown: gate.shownBy(ctx.req, node),
-    });
+    };
+    const location = refer?.(asked);
+    if (location === undefined) return blobs.serve(asked);
+    ctx.res.writeHead(307, { location, 'content-length': 0 }).end();
   });
   app.use(health.routes());
   if (api !== undefined) app.use(api);

@@ -10,7 +10,9 @@ import { AGENT_HEADER, forwardedHeaders, headerValue } from '../protocol/headers
 import { PLAN_TYPE } from '../protocol/plan.ts';
 import { parseRange, type Span } from '../protocol/range.ts';
 import { BlobHeaders, hit, miss } from './blob-headers.ts';
-import { askOf, type BlobRequest, hasCookies, isForOneAlone } from './blob-request.ts';
+import { askOf, type BlobRequest, hasCookies, isForOneAlone, takesTrailers } from './blob-request.ts';
+import { ChunkProof } from './chunk-proof.ts';
+import type { ChunkSignatures } from './chunk-signature.ts';
 import type { Metrics } from './metrics.ts';
 import { Outlet } from './outlet.ts';
 import { evaluatePreconditions, rangeStands } from './preconditions.ts';
@@ -30,6 +32,8 @@ export interface BlobServerParts {
   readonly now: () => number;
   /** Largest body a reply may have, bytes; a function's platform sets one. */
   readonly maxReplyBytes?: number;
+  /** Where there is a Secret: then nodes that ask can check what they are given. */
+  readonly signatures?: ChunkSignatures | undefined;
   /** Where others can read a chunk by themselves. */
   readonly locate?: ChunkStore['locate'] | undefined;
 }
@@ -115,7 +119,7 @@ export class BlobServer {
     const [part] = plan.parts;
     const glance = part === undefined || part.preamble !== '' ? undefined : blob.glance(part.span);
     if (glance === undefined) return false;
-    this.#begin(asked, blob, plan, startedMs);
+    this.#begin(asked, blob, plan, startedMs, ChunkProof.of(this.#parts.signatures, asked, plan, blob.facts));
     // Of a reply that breaks off the memory is left to the garbage collector.
     asked.response.end(glance.bytes, () => glance.release());
     return true;
@@ -124,23 +128,30 @@ export class BlobServer {
   async #stream(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): Promise<void> {
     const { response } = asked;
     const outlet = new Outlet(response);
+    const proof = ChunkProof.of(this.#parts.signatures, asked, plan, blob.facts);
+    let trails = false;
     for (const { preamble, span } of plan.parts) {
       let begun = false;
       for await (const piece of blob.read(span, outlet.signal)) {
-        if (!response.headersSent) this.#begin(asked, blob, plan, startedMs);
+        if (!response.headersSent) trails = this.#begin(asked, blob, plan, startedMs, proof);
         // As Node writes header values: a letter a byte.
         if (!begun && preamble !== '') await outlet.send(Buffer.from(preamble, 'latin1'));
         begun = true;
         await outlet.send(piece);
       }
     }
+    if (trails) response.addTrailers(proof?.lines(await blob.digest()) ?? {});
     response.end(plan.trailer);
   }
 
-  /** Sends the head, once the first bytes are there and have shown where they come from. */
-  #begin(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): void {
+  /**
+   * Sends the head, once the first bytes are there and have shown where they come from; `true` when the proof has to
+   * come behind the body, for the chunk is not whole yet.
+   */
+  #begin(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number, proof?: ChunkProof): boolean {
     const { response, headers } = asked;
     const { facts, first } = blob;
+    const trails = proof !== undefined && first?.sha256 === undefined && takesTrailers(asked.request);
     const { metrics } = this.#parts;
     const nowMs = this.#parts.now();
     const isHit = !UPSTREAM_KINDS.has(first?.from ?? '');
@@ -148,14 +159,16 @@ export class BlobServer {
     const isOneChunk = plan.parts.length === 1 && only !== undefined && coversChunk(only.span, facts);
     response.writeHead(plan.status, {
       ...this.#headers.of(asked, blob),
-      ...plan.headers,
+      ...(trails ? trailing(plan.headers, proof.names) : plan.headers),
       ...(isHit ? hit(facts, nowMs) : miss(facts, nowMs)),
       ...(isOneChunk && first?.sha256 !== undefined
         ? { 'content-digest': formatContentDigest(first.sha256) }
         : {}),
+      ...(first?.sha256 === undefined ? {} : proof?.lines(first.sha256)),
       ...headers,
     });
     metrics.firstByte(isHit ? 'hit' : 'miss', (nowMs - startedMs) / 1000);
+    return trails;
   }
 
   #limit(asked: BlobRequest): ReplyLimit | undefined {
@@ -190,6 +203,12 @@ function mayAskAgain(error: unknown, { headers }: IncomingMessage): boolean {
   if (error.code === 'LOOP_DETECTED') return !(AGENT_HEADER in headers);
   return error.retry === 'restart' || error.code === 'CHUNK_CORRUPT';
 }
+
+/** Without a length a body is sent in pieces, behind which there can be trailers (RFC 9112 §7.1). */
+const trailing = ({ 'content-length': _, ...headers }: HeaderLines, names: string): HeaderLines => ({
+  ...headers,
+  trailer: names,
+});
 
 const UPSTREAM_KINDS: ReadonlySet<string> = new Set(['origin', 'root', 'sibling']);
 

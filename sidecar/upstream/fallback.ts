@@ -1,4 +1,4 @@
-import type { Source, Upstream } from '../../functions/blob/upstream.ts';
+import type { Source, Upstream, Wanted } from '../../functions/blob/upstream.ts';
 import type { Address } from '../../functions/protocol/address.ts';
 
 /** Upstreams one after the other: the roots, then the origin when all else fails. */
@@ -9,7 +9,7 @@ export class FallbackUpstream implements Upstream {
     this.#upstreams = upstreams;
   }
 
-  *sources(address: Address): Iterable<Source> {
-    for (const upstream of this.#upstreams) yield* upstream.sources(address);
+  *sources(address: Address, wanted?: Wanted): Iterable<Source> {
+    for (const upstream of this.#upstreams) yield* upstream.sources(address, wanted);
   }
 }

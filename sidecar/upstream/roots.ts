@@ -61,6 +61,13 @@ export class RootsUpstream implements Upstream {
     if (!this.#parts.hasFallback) for (const root of failing) yield this.#source(root);
   }
 
+  /** The root that a URL leads to; `undefined` when it leads to none of them. */
+  at(url: string): Source | undefined {
+    const root =
+      URL.canParse(url) && this.#roots.find((one) => new URL(one.url).origin === new URL(url).origin);
+    return root ? this.#source(root) : undefined;
+  }
+
   #source({ url, plans, breaker }: Root): Source {
     const { apiKey, http, tokens } = this.#parts;
     const open: Source['open'] = async ({ address, method, headers, bulk = false }, signal) => {

@@ -10,6 +10,7 @@ export function checkTogether(settings: Settings): Fault[] {
     ...checkPorts(settings),
     ...checkTls(settings),
     ...checkSources(settings),
+    ...checkSiblings(settings),
     ...checkCache(settings),
     ...checkKeyPair(settings),
     ...checkMirror(settings),
@@ -32,15 +33,33 @@ function checkPorts({ ProxyConfig, P2PConfig, Admin }: Settings): Fault[] {
   });
 }
 
-function checkTls({ P2PConfig }: Settings): Fault[] {
-  if (!P2PConfig.ServeBySSL) return [];
-  return [{ path: ['P2PConfig', 'ServeBySSL'], problem: 'true is not supported yet; set it to false' }];
+function checkTls({ P2PConfig, Secret }: Settings): Fault[] {
+  const { ServeBySSL, CertConfig } = P2PConfig;
+  const files = ['CertPath', 'KeyPath', 'CAPath'] as const;
+  const missing = files.filter((key) => CertConfig[key] === '');
+  if (!ServeBySSL || missing.length === 0) return [];
+  if (missing.length < files.length) {
+    const problem = 'is required here: certificate, key and authority come together';
+    return missing.map((key) => ({ path: ['P2PConfig', 'CertConfig', key], problem }));
+  }
+  if (Secret.length > 0) return [];
+  const problem = 'takes a Secret, of which certificates are made, or the files of P2PConfig.CertConfig';
+  return [{ path: ['P2PConfig', 'ServeBySSL'], problem }];
 }
 
 function checkSources({ P2PConfig, OriginFallback }: Settings): Fault[] {
   if (P2PConfig.RunMode !== 'agent' || P2PConfig.RootList.length > 0 || OriginFallback) return [];
   const problem = 'an agent without roots can read nothing; name a root, or set OriginFallback: true';
   return [{ path: ['P2PConfig', 'RootList'], problem }];
+}
+
+function checkSiblings({ P2PConfig: { RunMode, Siblings }, Secret }: Settings): Fault[] {
+  // The directory, which is the default, is simply not asked for.
+  const named = Siblings.findIndex((entry) => entry !== 'directory');
+  if (RunMode !== 'agent' || named === -1 || Secret.length > 0) return [];
+  const problem =
+    'takes a Secret, the same on all nodes: without one nothing proves what a sibling sends; set Secret, or Siblings: []';
+  return [{ path: ['P2PConfig', 'Siblings', String(named)], problem }];
 }
 
 function checkCache({ P2PConfig: { CacheConfig } }: Settings): Fault[] {

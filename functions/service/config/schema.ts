@@ -43,6 +43,14 @@ const p2pConfig = object<Settings['P2PConfig']>('The P2P port: blobs for other n
       "host:port of the server that dns+ and dnssrv+ ask, such as Consul's 127.0.0.1:8600; empty: as this host resolves names.",
     default: '',
   },
+  Fanout: {
+    type: 'integer',
+    minimum: 1,
+    maximum: 64,
+    description:
+      'How many siblings an agent gives a chunk at a time; those that come later have it from one of these. 2 is what DadiP2P does.',
+    default: 4,
+  },
   NodeIP: {
     type: 'string',
     description: 'Address that other nodes reach this one at; empty finds out by DetectAddr.',
@@ -54,7 +62,28 @@ const p2pConfig = object<Settings['P2PConfig']>('The P2P port: blobs for other n
     description: 'host:port whose route tells the address of this node; nothing is sent there.',
     default: '8.8.8.8:80',
   },
-  ServeBySSL: flag('TLS on the P2P port. Not supported yet: true is refused.', false),
+  ServeBySSL: flag(
+    'TLS on the P2P port, for all nodes of a cluster or none. Roots and siblings that are named without a scheme are then asked by https.',
+    false,
+  ),
+  CertConfig: object<Settings['P2PConfig']['CertConfig']>(
+    'Certificates of the P2P port with ServeBySSL. Without files each node makes its own at every start, by an authority that is derived from Secret: so they know each other, and nothing has to be handed round.',
+    {
+      CertPath: {
+        type: 'string',
+        description:
+          "PEM file of this node's certificate, for the address that others reach it at, and its chain.",
+        default: '',
+      },
+      KeyPath: { type: 'string', description: 'PEM file of its private key.', default: '' },
+      CAPath: {
+        type: 'string',
+        description: 'PEM file of the authorities that certify nodes. Of siblings no other is believed.',
+        default: '',
+      },
+      VerifyClients: flag('Whether whoever connects from another host has to show a certificate too.', false),
+    },
+  ),
   Host: { type: 'string', format: 'host', description: 'Address to listen on.', default: '0.0.0.0' },
   Port: port('P2P port; 0 takes any free one.', 19_145),
   APIKey: {
@@ -205,6 +234,16 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
       Check: flag('Whether origins are asked at all; false serves what is cached to anyone.', true),
     },
   ),
+  Limits: object<Settings['Limits']>('What an agent gives to its siblings at most.', {
+    MaxConnections: {
+      type: 'integer',
+      minimum: 1,
+      maximum: 65_536,
+      description:
+        'Requests of siblings that are answered at a time; any more are sent on to another. Clients of this host are always served.',
+      default: 1024,
+    },
+  }),
   Admin: object<Settings['Admin']>('The admin port: metrics and the API.', {
     Host: {
       type: 'string',

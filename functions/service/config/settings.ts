@@ -31,9 +31,19 @@ export interface Settings {
     readonly Weight: number;
     /** `host:port`; empty: the system's. */
     readonly DNSServer: string;
+    /** Siblings that are given a chunk at a time. */
+    readonly Fanout: number;
     readonly NodeIP: string;
     readonly DetectAddr: string;
+    /** TLS on the P2P port. */
     readonly ServeBySSL: boolean;
+    /** With ServeBySSL; files that are not named are made of `Secret`. */
+    readonly CertConfig: {
+      readonly CertPath: string;
+      readonly KeyPath: string;
+      readonly CAPath: string;
+      readonly VerifyClients: boolean;
+    };
     readonly Host: string;
     readonly Port: number;
     readonly APIKey: string;
@@ -83,6 +93,10 @@ export interface Settings {
     readonly Ttl: number;
     readonly OnOutage: 'deny' | 'stale';
     readonly Check: boolean;
+  };
+  readonly Limits: {
+    /** Requests of siblings that are answered at a time. */
+    readonly MaxConnections: number;
   };
   readonly Admin: {
     readonly Host: string;

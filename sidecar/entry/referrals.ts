@@ -1,0 +1,84 @@
+import type { IncomingMessage } from 'node:http';
+import { addressKey } from '../../functions/blob/identity.ts';
+import type { Address } from '../../functions/protocol/address.ts';
+import { P2PError } from '../../functions/protocol/errors.ts';
+import { AGENT_HEADER, HOPS_HEADER, headerValue } from '../../functions/protocol/headers.ts';
+import { parseRange } from '../../functions/protocol/range.ts';
+import type { BlobRequest } from '../../functions/service/blob-request.ts';
+import type { FanOut } from '../../functions/service/fan-out.ts';
+import type { Member } from '../members/member.ts';
+
+/** What sending nodes on takes. */
+export interface ReferralsParts {
+  readonly fanOut: FanOut;
+  readonly apiKey: string;
+  readonly chunkBytes: number;
+  /** Requests of nodes that are answered at a time. */
+  readonly maxRequests: number;
+  /** True once this node only ends what it has begun. */
+  readonly isDraining: () => boolean;
+  /** Who could serve a chunk instead, best first. */
+  readonly standIns: (address: Address, index: number) => readonly Member[];
+  /** `scheme://host:port` each. */
+  readonly roots: readonly string[];
+  /** True while this node waits for that one to begin with this chunk. */
+  readonly isAwaiting: (node: string, address: Address, index: number) => boolean;
+  /** Told of each node that is sent on. */
+  readonly onReferral: () => void;
+}
+
+/** Sends nodes that ask for a chunk on to others: where it has enough children, cannot serve, or is about to go. */
+export class Referrals {
+  readonly #parts: ReferralsParts;
+  #running = 0;
+
+  constructor(parts: ReferralsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * The URL where a node is to ask instead; `undefined` where it is to be answered here, as clients always are. It is
+   * of a member or a configured root.
+   *
+   * @throws P2PError LOOP_DETECTED when the node is asked for the same itself at this moment.
+   */
+  of({ request, response, address, node }: BlobRequest): string | undefined {
+    if (node === undefined) return undefined;
+    const index = this.#chunkOf(request);
+    const host = index === undefined ? undefined : this.#hostFor(request, address, node, index);
+    if (host === undefined) {
+      this.#running += 1;
+      response.once('close', () => {
+        this.#running -= 1;
+      });
+      return undefined;
+    }
+    this.#parts.onReferral();
+    return `${host}/${this.#parts.apiKey}/${address.url}`;
+  }
+
+  #hostFor({ headers }: IncomingMessage, address: Address, node: string, index: number): string | undefined {
+    const { fanOut, isAwaiting, isDraining, maxRequests, standIns, roots } = this.#parts;
+    const asked = (headerValue(headers, AGENT_HEADER) ?? '').split(/[ ,]+/).filter((one) => one !== node);
+    if (isDraining() || this.#running >= maxRequests) {
+      const other = standIns(address, index).find(({ url }) => url !== node && !asked.includes(url));
+      return other?.url ?? roots[0];
+    }
+    if (isAwaiting(node, address, index)) {
+      throw new P2PError('LOOP_DETECTED', `${node} is asked for chunk ${index} of this itself`);
+    }
+    const redirects = Number(headerValue(headers, HOPS_HEADER) ?? 0);
+    return fanOut.refer(`${addressKey(address)} ${index}`, { node, asked, redirects });
+  }
+
+  /** The chunk that a request is for a part of; `undefined` for any other. */
+  #chunkOf({ method, headers }: IncomingMessage): number | undefined {
+    const specs = method === 'GET' ? parseRange(headerValue(headers, 'range')) : undefined;
+    const [spec] = specs ?? [];
+    if (specs?.length !== 1 || spec === undefined || !('first' in spec) || spec.last === undefined)
+      return undefined;
+    const { chunkBytes } = this.#parts;
+    const index = Math.floor(spec.first / chunkBytes);
+    return Math.floor(spec.last / chunkBytes) === index ? index : undefined;
+  }
+}

@@ -1,0 +1,95 @@
+import type { SecureContext } from 'node:tls';
+import type { Upstream } from '../functions/blob/upstream.ts';
+import { ChunkSignatures } from '../functions/service/chunk-signature.ts';
+import type { ClusterKeys } from '../functions/service/cluster-keys.ts';
+import type { Settings } from '../functions/service/config/settings.ts';
+import { FanOut } from '../functions/service/fan-out.ts';
+import { HttpClient } from '../functions/service/http-client.ts';
+import type { Metrics } from '../functions/service/metrics.ts';
+import type { NodeTokens } from '../functions/service/node-tokens.ts';
+import type { P2PAppParts } from '../functions/service/p2p-app.ts';
+import type { Readiness } from '../functions/service/readiness.ts';
+import { Referrals } from './entry/referrals.ts';
+import type { Members } from './members/member.ts';
+import { FallbackUpstream } from './upstream/fallback.ts';
+import { Health } from './upstream/health.ts';
+import { HedgedUpstream } from './upstream/hedged.ts';
+import { Hedging } from './upstream/hedging.ts';
+import { Picker } from './upstream/picker.ts';
+import type { RootsUpstream } from './upstream/roots.ts';
+import { SiblingClient } from './upstream/sibling-client.ts';
+import { SiblingsUpstream } from './upstream/siblings.ts';
+
+// A neighbour answers at once, or sends on at once; the longer part is for a chunk that it has to fetch first.
+const LIMITS = { connectMs: 1_000, firstByteMs: 5_000, idleMs: 10_000 };
+const CONNECTIONS = 64;
+
+/** What sharing chunks with siblings takes. */
+export interface SharingParts {
+  readonly members: Members;
+  readonly roots: RootsUpstream;
+  /** `scheme://host:port` each. */
+  readonly rootUrls: readonly string[];
+  /** The origin, where an agent may ask it. */
+  readonly origin: Upstream | undefined;
+  readonly keys: ClusterKeys;
+  readonly tokens: NodeTokens;
+  /** Whom the certificates of siblings are checked against. */
+  readonly trust: SecureContext | undefined;
+  readonly metrics: Metrics;
+  readonly readiness: Readiness;
+  readonly now: () => number;
+}
+
+/** An agent's part in sharing chunks. */
+export interface Sharing {
+  /** Siblings, then the roots, then the origin, then siblings that are asked in need alone. */
+  readonly upstream: Upstream;
+  readonly refer: NonNullable<P2PAppParts['refer']>;
+  readonly signatures: ChunkSignatures;
+  close(): Promise<void>;
+}
+
+/** Puts together what an agent shares chunks with its siblings by. */
+export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts): Sharing {
+  const { members, roots, rootUrls, origin, keys, tokens, trust, metrics, readiness, now } = parts;
+  const chunkBytes = P2PConfig.CacheConfig.ChunkSize;
+  const http = new HttpClient({ ...LIMITS, connections: CONNECTIONS, trust });
+  const signatures = new ChunkSignatures(keys);
+  const health = new Health(now);
+  const hedging = new Hedging();
+  const siblings = new SiblingsUpstream({
+    members,
+    picker: new Picker({ self: members.self.url, health, budgetMs: LIMITS.firstByteMs, now }),
+    client: new SiblingClient({
+      ...{ http, chunkBytes, tokens, signatures, health, hedging, now },
+      apiKey: P2PConfig.APIKey,
+      onBlame: (node) => metrics.blamed(node),
+    }),
+    health,
+    hedging,
+    rootAt: (url) => roots.at(url),
+    onRedirect: () => metrics.redirected('followed'),
+  });
+  const all = [siblings, roots, ...(origin === undefined ? [] : [origin]), siblings.lastResort];
+  const isMember = (url: string) => members.byUrl(url) !== undefined;
+  const fanOut = new FanOut({ maxChildren: P2PConfig.Fanout, isMember, now });
+  metrics.watchChildren(() => fanOut.children);
+  const referrals = new Referrals({
+    fanOut,
+    chunkBytes,
+    apiKey: P2PConfig.APIKey,
+    maxRequests: Limits.MaxConnections,
+    isDraining: () => readiness.state === 'draining',
+    standIns: (address, index) => siblings.standIns(address, index),
+    roots: rootUrls,
+    isAwaiting: (node, address, index) => siblings.isAwaiting(node, address, index),
+    onReferral: () => metrics.redirected('sent'),
+  });
+  return {
+    upstream: new HedgedUpstream(new FallbackUpstream(all), () => metrics.hedged()),
+    refer: (asked) => referrals.of(asked),
+    signatures,
+    close: () => http.close(),
+  };
+}
