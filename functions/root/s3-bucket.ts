@@ -16,7 +16,7 @@ import type { Settings } from '../service/config/settings.ts';
 import type { HttpClient } from '../service/http-client.ts';
 import { Patience } from './patience.ts';
 import { isConditionFailure, statusOf, unusable } from './s3-failure.ts';
-import { S3Signer } from './s3-signer.ts';
+import { objectsUrl, S3Signer } from './s3-signer.ts';
 
 type S3Settings = NonNullable<Settings['S3']>;
 
@@ -97,7 +97,7 @@ export class S3Bucket {
         ? {}
         : { credentials: { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } }),
     });
-    this.#signer = new S3Signer(this.#client, Bucket);
+    this.#signer = new S3Signer(this.#client, objectsUrl(Endpoint, Bucket, this.isAws));
   }
 
   /**

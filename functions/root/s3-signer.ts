@@ -1,28 +1,27 @@
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
-import { getSignedUrl, S3RequestPresigner } from '@aws-sdk/s3-request-presigner';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { S3RequestPresigner } from '@aws-sdk/s3-request-presigner';
 
 type Signable = Parameters<S3RequestPresigner['presign']>[0];
 
 /**
- * Presigns reads of one bucket's objects. The SDK's own way takes a millisecond a URL, and a plan has hundreds: it is
- * gone once, to learn where the bucket is, and all others are signed by the SDK's signer alone.
+ * Presigns reads of the objects below a URL. The SDK's own way takes a millisecond a URL, and a plan has hundreds: this
+ * is its signer alone.
  */
 export class S3Signer {
   readonly #client: S3Client;
-  readonly #bucket: string;
+  readonly #base: URL;
   readonly #presigner: S3RequestPresigner;
-  #base: Promise<URL> | undefined;
 
-  constructor(client: S3Client, bucket: string) {
+  /** `base` ends in a slash. */
+  constructor(client: S3Client, base: URL) {
     this.#client = client;
-    this.#bucket = bucket;
+    this.#base = base;
     this.#presigner = new S3RequestPresigner({ ...client.config });
   }
 
   /** A URL by which anyone can read the object `key` for so long. */
   async sign(key: string, expiresIn: number): Promise<string> {
-    this.#base ??= this.#locate();
-    const { protocol, hostname, port, host, pathname } = await this.#base;
+    const { protocol, hostname, port, host, pathname } = this.#base;
     const path = pathname + key.split('/').map(escaped).join('/');
     const request = { method: 'GET', protocol, hostname, path, headers: { host }, query: {} };
     const signed = await this.#presigner.presign(
@@ -35,16 +34,15 @@ export class S3Signer {
     );
     return `${protocol}//${host}${path}?${query.join('&')}`;
   }
+}
 
-  /** Where the bucket's objects are: below its name, or below a host of its own. */
-  async #locate(): Promise<URL> {
-    const Key = 'x';
-    const url = new URL(
-      await getSignedUrl(this.#client, new GetObjectCommand({ Bucket: this.#bucket, Key })),
-    );
-    url.pathname = url.pathname.slice(0, -Key.length);
-    return url;
-  }
+/** Where a bucket's objects are: AWS has a host for each, of one label, for TLS knows no more. */
+export function objectsUrl(endpoint: string, bucket: string, isAws: boolean): URL {
+  const url = new URL(endpoint);
+  if (isAws && !bucket.includes('.')) url.hostname = `${bucket}.${url.hostname}`;
+  else url.pathname = `${url.pathname.replace(/\/$/, '')}/${bucket}`;
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/`;
+  return url;
 }
 
 // RFC 3986, of which encodeURIComponent leaves some: what is signed and what is sent must be spelled the same.
