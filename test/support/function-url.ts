@@ -33,6 +33,7 @@ export interface FunctionUrlOptions {
 export interface Call {
   readonly pid: number;
   readonly isCold: boolean;
+  readonly outcome: Outcome['kind'];
   readonly status: number;
   /** Of the payload that the function returned: JSON, with bodies in base64. */
   readonly payloadBytes: number;
@@ -120,7 +121,14 @@ export async function startFunctionUrl(options: FunctionUrlOptions = {}): Promis
     const reply = judged(outcome);
     const payloadBytes = outcome.kind === 'returned' ? byteLength(outcome.payload) : 0;
     const { pid } = instance;
-    calls.push({ pid, isCold, status: reply.status, payloadBytes, bodyBytes: reply.body.length });
+    calls.push({
+      pid,
+      isCold,
+      outcome: outcome.kind,
+      status: reply.status,
+      payloadBytes,
+      bodyBytes: reply.body.length,
+    });
     return reply;
   }
 
