@@ -1,6 +1,9 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { KiB } from '../functions/blob/chunk.ts';
+import { isOfThisHost } from '../functions/service/node-gate.ts';
 import { takeUpgrades } from './entry/upgrade.ts';
+import type { NodeTls } from './tls/node-tls.ts';
 
 /** Most bytes of a head, request or reply: 64 KiB of headers, and some for what else is in it. */
 export const MAX_HEAD_BYTES = 72 * KiB;
@@ -10,21 +13,45 @@ export const MAX_HEAD_BYTES = 72 * KiB;
 const KEEP_ALIVE_MS = 75_000;
 // Of the time that a head may take, what may pass before a client is seen to have overrun it.
 const CHECKS_A_HEAD = 4;
+// As long as OpenSSL's own clients wait.
+const HANDSHAKE_MS = 10_000;
 
 /** A server whose clients have `headMs` for the head of a request. */
-export function createHttpServer(listener: RequestListener, headMs: number): Server {
-  return createServer(
-    {
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      headersTimeout: headMs,
-      connectionsCheckingInterval: Math.ceil(headMs / CHECKS_A_HEAD),
-      // A body may take as long as it takes: a slow link is no attack.
-      requestTimeout: 0,
-      maxHeaderSize: MAX_HEAD_BYTES,
-    },
-    listener,
-  );
+export const createHttpServer = (listener: RequestListener, headMs: number): Server =>
+  createServer(optionsOf(headMs), listener);
+
+/**
+ * The same over TLS, where there is any. Where certificates are asked for, whoever comes from elsewhere without one is
+ * hung up on.
+ */
+export function createP2PServer(
+  listener: RequestListener,
+  headMs: number,
+  nodeTls: NodeTls | undefined,
+  isHere = isOfThisHost,
+): Server {
+  if (nodeTls === undefined) return createHttpServer(listener, headMs);
+  const { cert, key, ca, verifyClients } = nodeTls;
+  const tls = { cert, key, ca, requestCert: verifyClients, rejectUnauthorized: false };
+  const server = createTlsServer({ ...optionsOf(headMs), ...tls, handshakeTimeout: HANDSHAKE_MS }, listener);
+  if (verifyClients) {
+    server.on('secureConnection', (socket) => {
+      // Node calls a resumed session authorized, even one without a certificate.
+      const isProven = socket.authorized && socket.getPeerX509Certificate() !== undefined;
+      if (!isProven && !isHere(socket)) socket.destroy();
+    });
+  }
+  return server;
 }
+
+const optionsOf = (headMs: number): ServerOptions => ({
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  headersTimeout: headMs,
+  connectionsCheckingInterval: Math.ceil(headMs / CHECKS_A_HEAD),
+  // A body may take as long as it takes: a slow link is no attack.
+  requestTimeout: 0,
+  maxHeaderSize: MAX_HEAD_BYTES,
+});
 
 /** A server for a proxy: whether a body is wanted, and what comes after HTTP, is for the origin to say. */
 export function createProxyServer(listener: RequestListener, headMs: number): Server {

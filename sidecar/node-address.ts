@@ -10,10 +10,12 @@ import { parseSiblingName } from './members/sibling-names.ts';
  * DetectAddr would leave from. No packet is sent: connecting a UDP socket only looks up the route. Loopback where
  * there is none.
  */
-export async function nodeAddress({ NodeIP, DetectAddr, Port, Siblings }: P2PConfig): Promise<string> {
-  if (NodeIP !== '') return urlOf(NodeIP, Port);
-  const own = urlOf(await outboundAddress(DetectAddr), Port);
-  const names = Siblings.map((entry) => parseSiblingName(entry, 'http:'));
+export async function nodeAddress(config: P2PConfig): Promise<string> {
+  const { NodeIP, DetectAddr, Port, Siblings, ServeBySSL } = config;
+  const scheme = ServeBySSL ? 'https:' : 'http:';
+  if (NodeIP !== '') return urlOf(scheme, NodeIP, Port);
+  const own = urlOf(scheme, await outboundAddress(DetectAddr), Port);
+  const names = Siblings.map((entry) => parseSiblingName(entry, scheme));
   const listed = names.flatMap((name) => (name.kind === 'listed' ? [name.url] : []));
   const interfaces = Object.values(networkInterfaces()).flat();
   return selfUrl(listed, own, {
@@ -24,8 +26,8 @@ export async function nodeAddress({ NodeIP, DetectAddr, Port, Siblings }: P2PCon
 
 type P2PConfig = Settings['P2PConfig'];
 
-const urlOf = (host: string, port: number): string =>
-  new URL(`http://${host.includes(':') ? `[${host}]` : host}:${port}`).origin;
+const urlOf = (scheme: 'http:' | 'https:', host: string, port: number): string =>
+  new URL(`${scheme}//${host.includes(':') ? `[${host}]` : host}:${port}`).origin;
 
 async function outboundAddress(target: string): Promise<string> {
   const at = target.lastIndexOf(':');

@@ -9,10 +9,11 @@ import type { Logger } from '../functions/service/log.ts';
 import { Metrics } from '../functions/service/metrics.ts';
 import { Readiness } from '../functions/service/readiness.ts';
 import { openAgent } from './agent.ts';
-import { createHttpServer, createProxyServer } from './http-servers.ts';
+import { createHttpServer, createP2PServer, createProxyServer } from './http-servers.ts';
 import { nodeAddress } from './node-address.ts';
 import type { WorkerNode } from './run-worker.ts';
 import { Senders } from './sendfile/senders.ts';
+import { openNodeTls } from './tls/node-tls.ts';
 
 const DRAIN_CHECK_MS = 50;
 // More than any link takes.
@@ -34,7 +35,9 @@ export async function createNode(settings: Settings, { log, nodeCa }: WorldParts
   const metrics = new Metrics();
   const readiness = new Readiness();
   const files = Senders.open(Math.min(MAX_SENDERS, availableParallelism()));
-  const parts = { log, metrics, files, readiness, self: await nodeAddress(settings.P2PConfig), nodeCa };
+  const self = await nodeAddress(settings.P2PConfig);
+  const tls = await openNodeTls(settings, self, Date.now());
+  const parts = { log, metrics, files, readiness, self, nodeCa, tls };
   const headMs = settings.Timeouts.RequestHead;
   const { handlers, api, leave, close } =
     settings.P2PConfig.RunMode === 'root'
@@ -66,7 +69,7 @@ type NodeParts = Parameters<typeof openAgent>[1];
 
 async function rootNode(settings: Settings, parts: NodeParts) {
   const root = await openRoot(settings, { ...parts, api: rootApi });
-  const p2p = createHttpServer(root.app.callback(), settings.Timeouts.RequestHead);
+  const p2p = createP2PServer(root.app.callback(), settings.Timeouts.RequestHead, parts.tls);
   // Its API is on the P2P port, for it takes a token.
   return { handlers: { p2p }, api: undefined, leave: async () => {}, close: () => root.close() };
 }
@@ -76,7 +79,7 @@ async function agentNode(settings: Settings, parts: NodeParts) {
   const headMs = settings.Timeouts.RequestHead;
   const proxy = createProxyServer(agent.proxy.callback(), headMs);
   agent.attachTo(proxy);
-  const p2p = createHttpServer(agent.p2p.callback(), headMs);
+  const p2p = createP2PServer(agent.p2p.callback(), headMs, parts.tls);
   return { handlers: { proxy, p2p }, api: agent.api, leave: () => agent.leave(), close: () => agent.close() };
 }
 

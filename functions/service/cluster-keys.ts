@@ -37,10 +37,12 @@ export class ClusterKeys {
   }
 }
 
+/** Bytes out of a secret that are for this purpose alone (HKDF, RFC 5869): they tell nothing of others. */
+export const deriveBytes = (secret: string, purpose: KeyPurpose | 'authority', length: number): Buffer =>
+  Buffer.from(hkdfSync('sha256', secret, 'dadip2p', `${purpose} v1`, length));
+
 function derive(secret: string): Keys {
-  // HKDF (RFC 5869), one key for each purpose.
-  const key = (purpose: KeyPurpose): KeyObject =>
-    createSecretKey(Buffer.from(hkdfSync('sha256', secret, 'dadip2p', `${purpose} v1`, 32)));
+  const key = (purpose: KeyPurpose): KeyObject => createSecretKey(deriveBytes(secret, purpose, 32));
   return { token: key('token'), chunk: key('chunk'), grant: key('grant') };
 }
 

@@ -5,16 +5,33 @@ import { P2PError } from '../protocol/errors.ts';
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
+/** What a node of a cluster speaks TLS with, PEM. */
+export interface ClusterTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities that certify nodes. */
+  readonly ca: string;
+}
+
 /**
- * Whom upstreams' certificates are checked against: the authorities that Node trusts and those in the file `extraCa`.
- * `undefined` stands for whom Node trusts, when no file is named. `nodeCa` is NODE_EXTRA_CA_CERTS.
+ * Whom upstreams' certificates are checked against: the authorities that Node trusts, those in the file `extraCa`, and
+ * those of the cluster, to which this node shows a certificate of its own. `undefined` stands for whom Node trusts,
+ * when there are no others. `nodeCa` is NODE_EXTRA_CA_CERTS.
  *
  * @throws P2PError CONFIG_INVALID when the file cannot be read, or has anything but certificates in it.
  */
-export function loadTrust(extraCa: string, nodeCa: string | undefined): SecureContext | undefined {
-  if (extraCa === '') return undefined;
-  const certificates = [...readCertificates(extraCa), ...readNodesOwn(nodeCa)];
-  const trust = createSecureContext();
+export function loadTrust(
+  extraCa: string,
+  nodeCa: string | undefined,
+  cluster?: ClusterTls,
+): SecureContext | undefined {
+  const own = [
+    ...(extraCa === '' ? [] : readCertificates(extraCa)),
+    ...(cluster?.ca.match(CERTIFICATE) ?? []),
+  ];
+  if (own.length === 0) return undefined;
+  const certificates = [...own, ...readNodesOwn(nodeCa)];
+  const trust = createSecureContext(cluster && { cert: cluster.cert, key: cluster.key });
   // What the option `ca` is made of. The option itself would take the place of the authorities that Node trusts,
   // which Node 20 cannot list: those of the system are among them where Node was told so.
   for (const certificate of certificates) {

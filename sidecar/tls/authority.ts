@@ -21,6 +21,8 @@ const DAY_MS = 24 * HOUR_MS;
 // Clients whose clocks are behind should believe a certificate that is new.
 const BACKDATED_MS = HOUR_MS;
 const LEAF_MS = 7 * DAY_MS;
+// Some clients believe none that is longer (Apple's, of what was issued since 2019).
+const NODE_LEAF_MS = 825 * DAY_MS;
 
 const SIGNED_WITH: ReadonlyMap<string, webcrypto.EcKeyImportParams | webcrypto.RsaHashedImportParams> =
   new Map([
@@ -71,9 +73,26 @@ export class Authority {
   }
 
   /** A new certificate and key for a host, a name or an address; of seven days, or until the authority's own end. */
-  async issue(host: string, nowMs: number): Promise<Leaf> {
+  issue(host: string, nowMs: number): Promise<Leaf> {
+    return this.#issue([host], nowMs, LEAF_MS, [ExtendedKeyUsage.serverAuth]);
+  }
+
+  /** The same for a node, which is server and client to others, and is shown the next when it starts anew. */
+  issueForNode(hosts: readonly string[], nowMs: number): Promise<Leaf> {
+    return this.#issue(hosts, nowMs, NODE_LEAF_MS, [
+      ExtendedKeyUsage.serverAuth,
+      ExtendedKeyUsage.clientAuth,
+    ]);
+  }
+
+  async #issue(
+    hosts: readonly string[],
+    nowMs: number,
+    lifeMs: number,
+    usages: readonly ExtendedKeyUsage[],
+  ): Promise<Leaf> {
     const keys = await generateKeys();
-    const notAfterMs = Math.min(nowMs + LEAF_MS, this.notAfterMs);
+    const notAfterMs = Math.min(nowMs + lifeMs, this.notAfterMs);
     const issuer = this.#certificate.getExtension(SubjectKeyIdentifierExtension);
     const certificate = await X509CertificateGenerator.create({
       // Without a common name: it might be taken for a host.
@@ -87,8 +106,10 @@ export class Authority {
       extensions: [
         new BasicConstraintsExtension(false, undefined, true),
         new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-        new ExtendedKeyUsageExtension([ExtendedKeyUsage.serverAuth]),
-        new SubjectAlternativeNameExtension([{ type: isIP(host) === 0 ? 'dns' : 'ip', value: host }]),
+        new ExtendedKeyUsageExtension([...usages]),
+        new SubjectAlternativeNameExtension(
+          hosts.map((host) => ({ type: isIP(host) === 0 ? ('dns' as const) : ('ip' as const), value: host })),
+        ),
         ...(issuer === null ? [] : [new AuthorityKeyIdentifierExtension(issuer.keyId)]),
       ],
     });

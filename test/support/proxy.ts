@@ -47,7 +47,9 @@ export async function startProxy({
     blobs: node.blobs,
     rules: new Rules(rules),
     passing: { client, access, reader: node.kit.reader },
-    redirectTo: redirect ? new P2PPort({ Host: '127.0.0.1', Port: node.port, APIKey: 'dadip2p' }) : undefined,
+    redirectTo: redirect
+      ? new P2PPort({ Host: '127.0.0.1', Port: node.port, APIKey: 'dadip2p', ServeBySSL: false })
+      : undefined,
     self: node.self,
   });
   const app = createForwardApp({

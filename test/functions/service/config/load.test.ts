@@ -317,7 +317,13 @@ const FAULTS: readonly [name: string, text: string, path: string, remedy: string
     'TLS between nodes',
     'P2PConfig: { ServeBySSL: true }',
     'P2PConfig.ServeBySSL',
-    'not supported yet; set it to false',
+    'takes a Secret, of which certificates are made, or the files of P2PConfig.CertConfig',
+  ],
+  [
+    'a certificate without the authority of the others',
+    'P2PConfig: { ServeBySSL: true, CertConfig: { CertPath: a, KeyPath: b } }',
+    'P2PConfig.CertConfig.CAPath',
+    'certificate, key and authority come together',
   ],
   [
     'an agent that can read nothing',
