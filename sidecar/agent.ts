@@ -11,6 +11,7 @@ import { audienceOf } from '../functions/protocol/token.ts';
 import { accessPolicy } from '../functions/service/access-policy.ts';
 import { ClusterKeys } from '../functions/service/cluster-keys.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
+import type { FileSender } from '../functions/service/file-sender.ts';
 import { GrantSignatures } from '../functions/service/grant-signature.ts';
 import { HttpClient } from '../functions/service/http-client.ts';
 import type { Logger } from '../functions/service/log.ts';
@@ -60,6 +61,8 @@ export interface AgentParts {
   readonly self: string;
   /** NODE_EXTRA_CA_CERTS. */
   readonly nodeCa: string | undefined;
+  /** Sends cached chunks without reading them, where the system can. */
+  readonly files: FileSender | undefined;
   /** Where the P2P ports of the cluster speak TLS. */
   readonly tls: NodeTls | undefined;
 }
@@ -155,6 +158,8 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
       ? { perRead: 4, total: PrefetchConfig.PrefetchThread }
       : { perRead: 0, total: 0 },
     events,
+    // Siblings check by them what they get from each other.
+    sumsAll: settings.Secret.length > 0,
     now: Date.now,
   });
   metrics.watchFlights(() => reader.flights);
@@ -163,6 +168,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     upstream,
     self,
     signatures: sharing?.signatures,
+    files: parts.files,
     metrics,
     now: Date.now,
   });

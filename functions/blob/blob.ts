@@ -3,6 +3,7 @@ import type { Span } from '../protocol/range.ts';
 import type { Ask } from './ask.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { BlobFacts } from './facts.ts';
+import { FilePiece } from './file-piece.ts';
 import { type Supply, Transfer } from './transfer.ts';
 
 /** A blob whose facts are known, ready to be read. */
@@ -56,10 +57,27 @@ export class Blob {
    * DIGEST_MISMATCH: the bytes are not the blob's, and none of it stays cached. The reason of `signal` on abort.
    */
   async *read(span: Span, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const piece of this.#pieces(span, signal, false))
+      if (!(piece instanceof FilePiece)) yield piece;
+  }
+
+  /**
+   * As `read`, for one who can send parts of files: of those that are not sent whole the rest comes as bytes. A
+   * file stays open until the next piece is asked for.
+   */
+  stream(span: Span, signal: AbortSignal): AsyncGenerator<Uint8Array | FilePiece, void, undefined> {
+    return this.#pieces(span, signal, true);
+  }
+
+  async *#pieces(
+    span: Span,
+    signal: AbortSignal,
+    takesFiles: boolean,
+  ): AsyncGenerator<Uint8Array | FilePiece, void, undefined> {
     const isWhole = span.start === 0 && span.end === this.facts.size;
     const pass = isWhole ? this.#reader.joinPass(this.facts) : undefined;
     try {
-      const transfer = new Transfer(this.#reader, this.#ask, this.facts, span, pass, signal);
+      const transfer = new Transfer(this.#reader, this.#ask, this.facts, span, pass, signal, takesFiles);
       for await (const piece of transfer.pieces()) {
         this.#supply ??= transfer.first;
         this.first ??= transfer.first && {

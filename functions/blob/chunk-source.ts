@@ -14,8 +14,8 @@ export interface ChunkSource {
   glance(facts: BlobFacts, index: number): Chunk | undefined;
   /** A chunk that needs no waiting for a store: in memory, or on its way already. */
   ready(ask: Ask, facts: BlobFacts, index: number): Flight | undefined;
-  /** A chunk to be read in part from where it is stored; `undefined` where a flight is the way. */
-  extent(facts: BlobFacts, index: number): Promise<Extent | undefined>;
+  /** A chunk to be read in part from where it is stored, see `ChunkStore`; `undefined` where a flight is the way. */
+  extent(facts: BlobFacts, index: number, asFile: boolean): Promise<Extent | undefined>;
   /** The flight of a chunk: one that is under way, else a new one. */
   flight(ask: Ask, facts: BlobFacts, index: number): Flight;
   /** True once a chunk that was asked for is no longer on its way. */

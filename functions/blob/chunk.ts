@@ -27,8 +27,8 @@ export interface Chunk {
    * retains it, and releases it when done. Without it, `bytes` live as long as anyone refers to them.
    */
   readonly memory?: ChunkMemory;
-  /** sha-256 of `bytes`, hex. */
-  readonly sha256: string;
+  /** sha-256 of `bytes`, hex. Absent where nothing said what they had to be, and nobody checks them by it. */
+  readonly sha256?: string | undefined;
 }
 
 /** The part `[from, to)` of one chunk that a read needs. */

@@ -51,10 +51,13 @@ export class Filler {
   readonly #upstream: Upstream;
   readonly #events: ReaderEvents;
   readonly #signal: AbortSignal;
+  readonly #sumsAll: boolean;
   /** What flights of a range-ignoring origin draw from. */
   readonly #pours = new Pours();
 
-  constructor(upstream: Upstream, events: ReaderEvents, signal: AbortSignal) {
+  /** With `sumsAll` every chunk is hashed, else those that are checked by their digest. */
+  constructor(upstream: Upstream, events: ReaderEvents, signal: AbortSignal, sumsAll: boolean) {
+    this.#sumsAll = sumsAll;
     this.#upstream = upstream;
     this.#events = events;
     this.#signal = signal;
@@ -80,8 +83,9 @@ export class Filler {
       await this.#fillUp(filling, isAnew ? undefined : opened).catch((error: unknown) => {
         throw mismatch === undefined || !isElsewhere(error) ? error : exhausted(mismatch);
       });
-      const chunk = flight.chunk(await sha256Hex(flight.bytes));
-      if (flight.expected === chunk.sha256) return chunk;
+      const isChecked = this.#sumsAll || flight.expected !== undefined || order.facts.digest !== undefined;
+      const chunk = flight.chunk(isChecked ? await sha256Hex(flight.bytes) : undefined);
+      if (isChecked && flight.expected === chunk.sha256) return chunk;
       if (flight.expected === undefined && flight.isTrusted) return chunk;
       const last = [...filling.givers.values()].at(-1);
       // A sibling that broke off could not prove what it had sent; one that sent the end of it should have.

@@ -36,6 +36,7 @@ export interface FleetParts {
   readonly leases?: Leases | undefined;
   /** For tests: overwrite the memory of chunks that nobody holds, so that a use after release shows. */
   readonly poison?: boolean;
+  readonly sumsAll: boolean;
 }
 
 // After a digest mismatch the nodes above are asked not to answer from their caches for this long.
@@ -58,7 +59,7 @@ export class Fleet implements ChunkSource {
 
   constructor(parts: FleetParts, signal: AbortSignal) {
     this.#parts = parts;
-    this.#stored = new StoredChunks(parts.store, parts.events);
+    this.#stored = new StoredChunks(parts.store, parts.events, parts.sumsAll);
     this.#pool = new ChunkPool(parts.chunkBytes, parts.poison);
     this.lookAhead = parts.lookAhead.perRead;
     this.#pilot = new Pilot({ ...parts, stored: this.#stored }, this, signal);
@@ -89,8 +90,8 @@ export class Fleet implements ChunkSource {
     return flying;
   }
 
-  extent(facts: BlobFacts, index: number): Promise<Extent | undefined> {
-    return this.#stored.extent(wantedOf(facts, index));
+  extent(facts: BlobFacts, index: number, asFile: boolean): Promise<Extent | undefined> {
+    return this.#stored.extent(wantedOf(facts, index), asFile);
   }
 
   flight(ask: Ask, facts: BlobFacts, index: number): Flight {
@@ -114,7 +115,7 @@ export class Fleet implements ChunkSource {
     const path = chunkPath(wantedOf(facts, index).id);
     this.#departing.add(path);
     // A stored chunk that can be read where it is needs no fetching into memory.
-    void this.extent(facts, index).then((extent) => {
+    void this.extent(facts, index, false).then((extent) => {
       this.#departing.delete(path);
       if (extent === undefined) this.flight(ask, facts, index);
     });

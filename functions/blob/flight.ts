@@ -66,7 +66,7 @@ export class Flight {
   }
 
   /** The chunk that the full buffer is, once it has been hashed. */
-  chunk(sha256: string): Chunk {
+  chunk(sha256: string | undefined): Chunk {
     return { bytes: this.bytes, sha256, ...(this.#memory && { memory: this.#memory }) };
   }
 

@@ -21,6 +21,7 @@ interface PilotParts {
   readonly access: Access;
   readonly events: ReaderEvents;
   readonly leases?: Leases | undefined;
+  readonly sumsAll: boolean;
 }
 
 /** What a pilot asks of the fleet, and tells it. */
@@ -54,7 +55,7 @@ export class Pilot {
   constructor(parts: PilotParts, tower: Tower, signal: AbortSignal) {
     this.#parts = parts;
     this.#leases = parts.leases ?? NO_LEASES;
-    this.#filler = new Filler(parts.upstream, parts.events, signal);
+    this.#filler = new Filler(parts.upstream, parts.events, signal, parts.sumsAll);
     this.#tower = tower;
     this.#signal = signal;
   }
@@ -92,7 +93,7 @@ export class Pilot {
       // Of a blob of one chunk the chunk's digest is the blob's: it is proven.
       const isProven =
         facts.sealed === undefined && facts.digest !== undefined && flight.length === facts.size;
-      if (isProven) await this.#tower.seal(ask.address, facts, [chunk.sha256]);
+      if (isProven && chunk.sha256 !== undefined) await this.#tower.seal(ask.address, facts, [chunk.sha256]);
       return isKept;
     } finally {
       this.#filling -= 1;

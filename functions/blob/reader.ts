@@ -34,6 +34,8 @@ export interface ReaderParts {
   readonly events: ReaderEvents;
   /** Where other processes fetch into the same store. */
   readonly leases?: Leases | undefined;
+  /** True where others check chunks by the digests that this one gives: of each chunk one is made. */
+  readonly sumsAll: boolean;
   readonly now: () => number;
   /** For tests: overwrite the memory of chunks that nobody holds, so that a use after release shows. */
   readonly poison?: boolean;
@@ -79,7 +81,7 @@ export class BlobReader {
   readonly #doubted = new LRUCache<string, true>({ max: 1000, ttl: DOUBTED_MS });
 
   constructor(parts: ReaderParts) {
-    const { store, events, now } = parts;
+    const { store, events, sumsAll, now } = parts;
     const { signal } = this.#ended;
     this.#parts = parts;
     // Every transfer under way listens to it.
@@ -88,7 +90,7 @@ export class BlobReader {
     this.#catalog = new Catalog(store, events);
     this.#fleet = new Fleet({ ...parts, catalog: this.#catalog, access: this.access }, signal);
     this.#guard = new Guard({ ...parts, access: this.access }, signal);
-    const stored = new StoredChunks(store, events);
+    const stored = new StoredChunks(store, events, sumsAll);
     this.#membership = new Membership({ ...parts, stored }, signal);
     this.#probe = new Probe(parts, signal);
     this.#leases = parts.leases ?? NO_LEASES;

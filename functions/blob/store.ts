@@ -8,8 +8,8 @@ export interface Extent {
   readonly from: string;
   /** Bytes of the chunk. */
   readonly length: number;
-  /** Hex. */
-  readonly sha256: string;
+  /** Hex; none as in `Chunk`. */
+  readonly sha256: string | undefined;
   /**
    * Fills `into`, which the caller owns, with the bytes from `offset` on.
    *

@@ -1,6 +1,7 @@
 import { type Chunk, type ChunkId, chunkSpan } from './chunk.ts';
 import type { ReaderEvents } from './events.ts';
 import type { BlobFacts } from './facts.ts';
+import { sha256Hex } from './hash.ts';
 import type { ChunkStore, Extent } from './store.ts';
 
 // Chunks being written to the store at one time; beyond it fills wait, so that a slow disk slows the download
@@ -29,9 +30,12 @@ export class StoredChunks {
   readonly name: string;
   readonly #store: ChunkStore;
   readonly #events: Pick<ReaderEvents, 'failed'>;
+  readonly #sumsAll: boolean;
   readonly #keeping = new Set<Promise<boolean>>();
 
-  constructor(store: ChunkStore, events: Pick<ReaderEvents, 'failed'>) {
+  /** With `sumsAll` every chunk is given with its sha-256, those included that are kept without one. */
+  constructor(store: ChunkStore, events: Pick<ReaderEvents, 'failed'>, sumsAll: boolean) {
+    this.#sumsAll = sumsAll;
     this.name = store.name;
     this.#store = store;
     this.#events = events;
@@ -40,16 +44,17 @@ export class StoredChunks {
   /** The chunk, when it can be had without waiting. */
   peek(wanted: WantedChunk): Chunk | undefined {
     const chunk = this.#store.peek(wanted.id);
-    return chunk !== undefined && fits(chunk, wanted) ? chunk : undefined;
+    return chunk !== undefined && fits(chunk, wanted) && this.#isSummed(chunk) ? chunk : undefined;
   }
 
   /** The chunk, to be read in part from where it is. */
-  async extent({ id, length, expected }: WantedChunk): Promise<Extent | undefined> {
-    const extent = await this.#store.extent(id).catch((cause: unknown) => {
+  async extent({ id, length, expected }: WantedChunk, asFile: boolean): Promise<Extent | undefined> {
+    const extent = await this.#store.extent(id, asFile).catch((cause: unknown) => {
       this.#events.failed('store_read_failed', { ...id, cause });
       return undefined;
     });
-    return extent?.length === length && (expected ?? extent.sha256) === extent.sha256 ? extent : undefined;
+    if (extent === undefined || !this.#isSummed(extent)) return undefined;
+    return extent.length === length && (expected ?? extent.sha256) === extent.sha256 ? extent : undefined;
   }
 
   async read(wanted: WantedChunk): Promise<Chunk | undefined> {
@@ -57,9 +62,15 @@ export class StoredChunks {
       this.#events.failed('store_read_failed', { ...wanted.id, cause });
       return undefined;
     });
-    if (chunk === undefined || fits(chunk, wanted)) return chunk;
+    if (chunk === undefined) return undefined;
+    if (fits(chunk, wanted))
+      return this.#isSummed(chunk) ? chunk : { ...chunk, sha256: await sha256Hex(chunk.bytes) };
     this.#events.failed('chunk_corrupt', { ...wanted.id, from: this.#store.name });
     return undefined;
+  }
+
+  #isSummed({ sha256 }: { readonly sha256?: string | undefined }): boolean {
+    return !this.#sumsAll || sha256 !== undefined;
   }
 
   /** Resolves when another chunk may be kept. */

@@ -34,7 +34,7 @@ export class TieredStore implements ChunkStore {
   }
 
   async extent(id: ChunkId, asFile = false): Promise<Extent | undefined> {
-    return !asFile && this.#fast.hasRoom(id.chunkBytes) ? undefined : this.#durable.extent(id);
+    return !asFile && this.#fast.hasRoom(id.chunkBytes) ? undefined : this.#durable.extent(id, asFile);
   }
 
   async write(id: ChunkId, chunk: Chunk): Promise<void> {

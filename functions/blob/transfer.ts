@@ -5,6 +5,7 @@ import { BufferPool } from './buffer-pool.ts';
 import { countChunks, KiB, MiB, planRead, type Slice } from './chunk.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { BlobFacts } from './facts.ts';
+import { FilePiece } from './file-piece.ts';
 import { Flight, type FlightReader } from './flight.ts';
 import { readExtent } from './read-extent.ts';
 import type { Extent } from './store.ts';
@@ -24,6 +25,9 @@ export interface Supply {
   readonly landed?: Promise<unknown>;
 }
 
+// Below this, a system call for each of head and body costs more than the copy does.
+const WORTH_A_FILE_BYTES = 256 * KiB;
+
 // Shared by all reads: buffers go back as soon as a piece has been used.
 const POOL = new BufferPool();
 
@@ -36,6 +40,7 @@ export class Transfer {
   readonly #span: Span;
   readonly #pass: DigestPass | undefined;
   readonly #signal: AbortSignal;
+  readonly #takesFiles: boolean;
   readonly #looker: FlightReader;
   /** The chunks in use: the one being read, the one before it, those of the tail. */
   readonly #supplies = new Map<number, Flight | Extent>();
@@ -58,7 +63,9 @@ export class Transfer {
     span: Span,
     pass: DigestPass | undefined,
     signal: AbortSignal,
+    takesFiles: boolean,
   ) {
+    this.#takesFiles = takesFiles;
     this.#reader = reader;
     this.#ask = ask;
     this.#facts = facts;
@@ -69,7 +76,7 @@ export class Transfer {
     this.#unverified = Math.floor(span.start / facts.chunkBytes);
   }
 
-  async *pieces(): AsyncGenerator<Uint8Array, void, undefined> {
+  async *pieces(): AsyncGenerator<Uint8Array | FilePiece, void, undefined> {
     const { start, end } = this.#span;
     const heldBack = this.#ask.address.isManifest ? MANIFEST_HELD_BACK_BYTES : HELD_BACK_BYTES;
     const held = Math.max(start, end - heldBack);
@@ -88,14 +95,24 @@ export class Transfer {
     for (const index of [...this.#supplies.keys()]) this.#letGo(index);
   }
 
-  async *#slice(slice: Slice): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#slice(slice: Slice): AsyncGenerator<Uint8Array | FilePiece, void, undefined> {
     const { index, from, to } = slice;
     let at = from;
-    let supply = await this.#supply(index);
+    let supply = await this.#supply(index, this.#takesFiles && to - from >= WORTH_A_FILE_BYTES);
     if (!(supply instanceof Flight)) {
       this.first ??= supply;
+      const lent = this.#takesFiles && to - from >= WORTH_A_FILE_BYTES ? supply.lend?.() : undefined;
+      if (lent !== undefined) {
+        const piece = new FilePiece(lent.fd, from, to - from);
+        try {
+          yield piece;
+          at += piece.sent;
+        } finally {
+          lent.giveBack();
+        }
+      }
       try {
-        for await (const piece of readExtent(supply, slice, POOL)) {
+        for await (const piece of readExtent(supply, { ...slice, from: at }, POOL)) {
           yield piece;
           at += piece.length;
         }
@@ -127,7 +144,7 @@ export class Transfer {
 
   /** Waits until a chunk's first bytes are there: by then it is known whether it can be verified. */
   async #arrive(index: number): Promise<void> {
-    const supply = await this.#supply(index);
+    const supply = await this.#supply(index, false);
     if (!(supply instanceof Flight)) return;
     this.#lookAhead(index);
     await supply.beyond(0, this.#signal, this.#looker);
@@ -137,12 +154,18 @@ export class Transfer {
    * Where a chunk's bytes come from: memory or a flight under way, else the stored chunk itself, else a new
    * flight. What is to be hashed whole comes by flights alone.
    */
-  async #supply(index: number): Promise<Flight | Extent> {
-    const known = this.#supplies.get(index) ?? this.#reader.ready(this.#ask, this.#facts, index);
-    const supply = known ?? (this.#pass ? undefined : await this.#reader.extent(this.#facts, index));
-    if (supply === undefined) return this.#takeOff(index);
-    if (!this.#supplies.has(index)) this.#hold(index, supply);
-    return supply;
+  async #supply(index: number, asFile: boolean): Promise<Flight | Extent> {
+    const held = this.#supplies.get(index);
+    if (held !== undefined) return held;
+    const ready = this.#reader.ready(this.#ask, this.#facts, index);
+    if (ready !== undefined) this.#hold(index, ready);
+    if (this.#pass !== undefined || (ready !== undefined && !(asFile && ready.from === 'memory')))
+      return ready ?? this.#takeOff(index);
+    const extent = await this.#reader.extent(this.#facts, index, asFile);
+    if (extent === undefined) return ready ?? this.#takeOff(index);
+    this.#letGo(index);
+    this.#hold(index, extent);
+    return extent;
   }
 
   /** In the same turn in which the supply was got: until then its memory is nobody's promise. */

@@ -19,11 +19,12 @@ export class DigestPass {
 
   /** Takes chunk `index`; `false` when its bytes are not those that were hashed for this index. */
   offer(index: number, chunk: Chunk): boolean {
-    if (index === this.#sums.length && this.#result === undefined) {
-      this.#hash.update(chunk.bytes);
-      this.#sums.push(chunk.sha256);
+    const { bytes, sha256 } = chunk;
+    if (index === this.#sums.length && this.#result === undefined && sha256 !== undefined) {
+      this.#hash.update(bytes);
+      this.#sums.push(sha256);
     }
-    return this.#sums[index] === chunk.sha256;
+    return sha256 !== undefined && this.#sums[index] === sha256;
   }
 
   /** The chunks' digests when the blob of `count` chunks is what its digest says, else `undefined`. */

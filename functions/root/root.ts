@@ -13,6 +13,7 @@ import { ROOT_AUDIENCE } from '../protocol/token.ts';
 import { accessPolicy } from '../service/access-policy.ts';
 import { ClusterKeys } from '../service/cluster-keys.ts';
 import type { Settings } from '../service/config/settings.ts';
+import type { FileSender } from '../service/file-sender.ts';
 import { HttpClient } from '../service/http-client.ts';
 import type { Logger } from '../service/log.ts';
 import type { Metrics } from '../service/metrics.ts';
@@ -47,6 +48,8 @@ export interface RootParts {
   readonly self: string;
   /** NODE_EXTRA_CA_CERTS. */
   readonly nodeCa: string | undefined;
+  /** Sends cached chunks without reading them, where the system can. */
+  readonly files?: FileSender | undefined;
   /** Largest reply body where a platform limits it, bytes. */
   readonly maxReplyBytes?: number;
   /** Default: what the connection tells. */
@@ -129,6 +132,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
       : { perRead: 0, total: 0 },
     events,
     leases,
+    sumsAll: true,
     now: Date.now,
   });
   const keys = ClusterKeys.of(settings.Secret);

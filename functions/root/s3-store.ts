@@ -91,10 +91,11 @@ export class S3Store implements ChunkStore {
 
   async #putRecord(path: string, record: BlobFacts | AccessRecord): Promise<void> {
     const bytes = Buffer.from(JSON.stringify(record));
-    await this.#put(path, { bytes, sha256: await sha256Hex(bytes) }, 'application/json');
+    await this.#put(path, { bytes }, 'application/json');
   }
 
-  async #put(path: string, { bytes, sha256 }: Chunk, contentType: string): Promise<void> {
+  async #put(path: string, chunk: Chunk, contentType: string): Promise<void> {
+    const { bytes, sha256 = await sha256Hex(bytes) } = chunk;
     const putting = this.#bucket.put(path, { bytes, sha256, contentType });
     this.#writing.add(putting);
     try {

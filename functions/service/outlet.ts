@@ -54,9 +54,9 @@ export class Outlet {
    * @throws P2PError CLIENT_GONE; the file is not in use any more then.
    */
   async sendFile(piece: FilePiece, sender: FileSender): Promise<void> {
-    // Behind another reply, or where there is no connection, the response only queues.
-    const { socket } = this.#response;
-    if (socket === null || !sender.canSend(socket)) return;
+    // Behind another reply, or where there is no connection, the response only queues; with a trailer it frames.
+    const { socket, chunkedEncoding } = this.#response;
+    if (socket === null || chunkedEncoding || !sender.canSend(socket)) return;
     this.#response.flushHeaders();
     if (socket.writableLength > 0) await this.#flushed(socket);
     piece.sent = await sender.send(socket, piece, this.#gone.signal);

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Blob } from '../blob/blob.ts';
 import type { BlobFacts } from '../blob/facts.ts';
+import { FilePiece } from '../blob/file-piece.ts';
 import type { BlobReader } from '../blob/reader.ts';
 import type { ChunkStore } from '../blob/store.ts';
 import type { Upstream } from '../blob/upstream.ts';
@@ -13,6 +14,7 @@ import { BlobHeaders, hit, miss } from './blob-headers.ts';
 import { askOf, type BlobRequest, hasCookies, isForOneAlone, takesTrailers } from './blob-request.ts';
 import { ChunkProof } from './chunk-proof.ts';
 import type { ChunkSignatures } from './chunk-signature.ts';
+import type { FileSender } from './file-sender.ts';
 import type { Metrics } from './metrics.ts';
 import { Outlet } from './outlet.ts';
 import { evaluatePreconditions, rangeStands } from './preconditions.ts';
@@ -32,6 +34,8 @@ export interface BlobServerParts {
   readonly now: () => number;
   /** Largest body a reply may have, bytes; a function's platform sets one. */
   readonly maxReplyBytes?: number;
+  /** Sends cached chunks without reading them, where the system can. */
+  readonly files?: FileSender | undefined;
   /** Where there is a Secret: then nodes that ask can check what they are given. */
   readonly signatures?: ChunkSignatures | undefined;
   /** Where others can read a chunk by themselves. */
@@ -127,17 +131,21 @@ export class BlobServer {
 
   async #stream(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): Promise<void> {
     const { response } = asked;
+    const { files } = this.#parts;
     const outlet = new Outlet(response);
     const proof = ChunkProof.of(this.#parts.signatures, asked, plan, blob.facts);
     let trails = false;
     for (const { preamble, span } of plan.parts) {
       let begun = false;
-      for await (const piece of blob.read(span, outlet.signal)) {
+      const pieces = files === undefined ? blob.read(span, outlet.signal) : blob.stream(span, outlet.signal);
+      for await (const piece of pieces) {
         if (!response.headersSent) trails = this.#begin(asked, blob, plan, startedMs, proof);
         // As Node writes header values: a letter a byte.
         if (!begun && preamble !== '') await outlet.send(Buffer.from(preamble, 'latin1'));
         begun = true;
-        await outlet.send(piece);
+        if (piece instanceof FilePiece) {
+          if (files !== undefined) await outlet.sendFile(piece, files);
+        } else await outlet.send(piece);
       }
     }
     if (trails) response.addTrailers(proof?.lines(await blob.digest()) ?? {});

@@ -114,6 +114,7 @@ export function openReader({
     access: { ttlMs: 300_000, onOutage: 'deny', check: true, ...access },
     now,
     poison: true,
+    sumsAll: true,
   });
   const test: TestReader = {
     reader,

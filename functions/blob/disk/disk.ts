@@ -77,8 +77,8 @@ export class DiskStore implements ChunkStore {
     return chunk;
   }
 
-  async extent(id: ChunkId): Promise<Extent | undefined> {
-    const extent = await this.#folder.extent(id);
+  async extent(id: ChunkId, asFile?: boolean): Promise<Extent | undefined> {
+    const extent = await this.#folder.extent(id, asFile);
     if (extent !== undefined) await this.#used(chunkPath(id), extent.length + SEAL_BYTES);
     return extent;
   }

@@ -6,12 +6,12 @@ import type { Extent, LentFile } from '../store.ts';
 export class FileExtent implements Extent {
   readonly from: string;
   readonly length: number;
-  readonly sha256: string;
+  readonly sha256: string | undefined;
   readonly #handle: FileHandle;
   #lent = 0;
   #isClosing = false;
 
-  constructor(from: string, handle: FileHandle, length: number, sha256: string) {
+  constructor(from: string, handle: FileHandle, length: number, sha256: string | undefined) {
     this.from = from;
     this.#handle = handle;
     this.length = length;

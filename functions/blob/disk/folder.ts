@@ -9,7 +9,7 @@ import type { BlobFacts } from '../facts.ts';
 import { accessPath, chunkPath, factsPath, keyPath, LAYOUT } from '../path.ts';
 import type { AccessRecord, ChunkStore } from '../store.ts';
 import { FileExtent } from './file-extent.ts';
-import { openSealed, SEAL_BYTES, sealOf } from './seal.ts';
+import { openSealed, SEAL_BYTES, sealOf, sha256Of } from './seal.ts';
 
 /** Temporary files live beside what they become, so that a rename never crosses file systems. */
 export const TEMPORARY = `${LAYOUT}/.tmp`;
@@ -35,6 +35,7 @@ export class FolderStore implements ChunkStore {
     max: MOST_OPEN,
     dispose: (opening) => void opening.then((extent) => extent?.close()),
   });
+  #checking: Promise<unknown> | undefined;
   readonly #writing = new Set<Promise<string>>();
 
   private constructor(root: string, name: string) {
@@ -71,12 +72,15 @@ export class FolderStore implements ChunkStore {
     return chunk;
   }
 
-  async extent(id: ChunkId): Promise<FileExtent | undefined> {
+  async extent(id: ChunkId, asFile = false): Promise<FileExtent | undefined> {
     const path = chunkPath(id);
     const opened = this.#open.get(path);
     if (opened !== undefined) return opened;
     const identity = this.#checked.get(path);
-    if (identity === undefined) return undefined;
+    if (identity === undefined) {
+      if (asFile) this.#checkSoon(id);
+      return undefined;
+    }
     const opening = this.#openExtent(path, identity);
     this.#open.set(path, opening);
     const extent = await opening;
@@ -97,9 +101,10 @@ export class FolderStore implements ChunkStore {
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
     const path = chunkPath(id);
     this.#forget(path);
-    const seal = sealOf(id, chunk.bytes.length, chunk.sha256);
-    // What was written is what it should be: the first read of it need not look.
-    this.#checked.set(path, await this.#place(path, [chunk.bytes, seal]));
+    const seal = sealOf(id, chunk);
+    const identity = await this.#place(path, [chunk.bytes, seal]);
+    // Its sum was made of the very bytes that were written; a digest was said of them before.
+    if (chunk.sha256 === undefined) this.#checked.set(path, identity);
   }
 
   readFacts(addressKey: string): Promise<BlobFacts | undefined> {
@@ -125,7 +130,7 @@ export class FolderStore implements ChunkStore {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#writing);
+    await Promise.allSettled([this.#checking, ...this.#writing]);
     this.#open.clear();
   }
 
@@ -145,6 +150,14 @@ export class FolderStore implements ChunkStore {
     return record;
   }
 
+  /** Has a file checked for the next one who asks for it; one at a time, for each is read whole. */
+  #checkSoon(id: ChunkId): void {
+    this.#checking ??= this.read(id).then(
+      () => (this.#checking = undefined),
+      () => (this.#checking = undefined),
+    );
+  }
+
   /** After a change under a name nothing known of the file before it holds. */
   #forget(path: string): void {
     this.#checked.delete(path);
@@ -159,9 +172,9 @@ export class FolderStore implements ChunkStore {
       const facts = await handle.stat();
       if (identityOf(facts) === identity) {
         const length = facts.size - SEAL_BYTES;
-        const sha256 = Buffer.alloc(32);
-        await handle.read(sha256, 0, sha256.length, length);
-        return new FileExtent(this.name, handle, length, sha256.toString('hex'));
+        const seal = Buffer.alloc(SEAL_BYTES);
+        await handle.read(seal, 0, seal.length, length);
+        return new FileExtent(this.name, handle, length, sha256Of(seal));
       }
     } catch {
       // Then it is read whole, and that says what is wrong.

@@ -1,12 +1,15 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openSealed, SEAL_BYTES, sealOf } from '../../../../functions/blob/disk/seal.ts';
+import type { Chunk } from '../../../../functions/blob/chunk.ts';
+import { openSealed, SEAL_BYTES, sealOf, sha256Of } from '../../../../functions/blob/disk/seal.ts';
 import { BARE_KEY, chunkOf, idOf, sameChunk } from '../../../support/samples.ts';
 
 const test = suite('functions/blob/disk/seal');
 
 const CHUNK = chunkOf(1000, 'sealed');
-const FILE = Buffer.concat([CHUNK.bytes, sealOf(idOf(), 1000, CHUNK.sha256)]);
+const UNNAMED = { bytes: CHUNK.bytes };
+const fileOf = (chunk: Chunk) => Buffer.concat([chunk.bytes, sealOf(idOf(), chunk)]);
+const FILE = fileOf(CHUNK);
 const copy = (): Buffer<ArrayBuffer> => Buffer.from(FILE);
 
 test('opens what it sealed', async () => {
@@ -15,11 +18,22 @@ test('opens what it sealed', async () => {
   sameChunk(await openSealed(idOf(), copy(), true), CHUNK);
 });
 
+test('opens what it sealed without a digest, and gives it none', async () => {
+  for (const trusted of [true, false]) {
+    const opened = await openSealed(idOf(), fileOf(UNNAMED), trusted);
+    assert.equal(opened, { bytes: Buffer.from(CHUNK.bytes), sha256: undefined });
+  }
+  assert.is(sha256Of(sealOf(idOf(), UNNAMED)), undefined);
+  assert.is(sha256Of(sealOf(idOf(), CHUNK)), CHUNK.sha256);
+});
+
 test('opens no file in which any one bit of bytes or seal is another', async () => {
-  for (let at = 0; at < FILE.length; at += 7) {
-    const file = copy();
-    file[at] = (file[at] ?? 0) ^ (1 << (at % 8));
-    assert.is(await openSealed(idOf(), file, false), undefined, `byte ${at}`);
+  for (const chunk of [CHUNK, UNNAMED]) {
+    for (let at = 0; at < FILE.length; at += 7) {
+      const file = fileOf(chunk);
+      file[at] = (file[at] ?? 0) ^ (1 << (at % 8));
+      assert.is(await openSealed(idOf(), file, false), undefined, `byte ${at}`);
+    }
   }
 });
 
