@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Settings } from '../../functions/service/config/settings.ts';
 import { startMinio } from '../support/minio.ts';
@@ -124,14 +123,14 @@ function startNodeMachine(
   env: Readonly<Record<string, string>>,
 ): Promise<NodeMachine> {
   const own: Configured<Settings> = {
-    P2PConfig: { NodeIP: host.address, CacheConfig: { FileCachePath: join(dir, host.name) } },
+    P2PConfig: { NodeIP: host.address, CacheConfig: { FileCachePath: cacheDirOf(dir, host.name) } },
   };
   return startMachine(host, {
-    start: () => startNode({ place: host, settings: mergeSettings(settings, own), env }),
+    start: (more = {}) =>
+      startNode({ place: host, settings: mergeSettings(settings, own), env: { ...env, ...more } }),
     pids: ({ pid, workerPid }) => [pid, workerPid],
   });
 }
 
-/** Takes all that a node keeps on disk. */
-export const emptyCache = (dir: string, { host }: NodeMachine): Promise<void> =>
-  rm(join(dir, host.name), { recursive: true, force: true });
+/** Where a host's node keeps its cache. */
+export const cacheDirOf = (dir: string, name: string): string => join(dir, name);

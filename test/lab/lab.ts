@@ -38,6 +38,8 @@ export interface Lab extends AsyncDisposable {
 export interface LabOptions extends Omit<ClusterOptions, 'dir'> {
   /** Rate of each host's link, both ways. */
   readonly mbit: number;
+  /** Done before the first program starts, in a folder that all of the lab is in. */
+  readonly prepare?: (dir: string) => Promise<void>;
 }
 
 const IDLE_SECONDS = 60;
@@ -48,6 +50,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   const dir = await tempDir();
   const program = compileC(new URL('pull.c', import.meta.url), dir.path);
   const network = await openNetwork({ mbit: options.mbit });
+  await options.prepare?.(dir.path);
   const cluster = await startCluster(network, { ...options, dir: dir.path });
   const { originUrl } = cluster;
   let blobs = 0;

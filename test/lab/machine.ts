@@ -1,6 +1,8 @@
 import { isRunning } from '../support/daemon.ts';
 import type { Host } from './network.ts';
 
+type Env = Readonly<Record<string, string>>;
+
 /** A program on a host of its own, and what can happen to it. */
 export interface Machine<T extends AsyncDisposable = AsyncDisposable> {
   readonly host: Host;
@@ -11,14 +13,14 @@ export interface Machine<T extends AsyncDisposable = AsyncDisposable> {
   thaw(): void;
   /** Ends it without notice: its connections are reset. */
   kill(): Promise<void>;
-  /** Starts it anew, where it does not run. */
-  revive(): Promise<void>;
+  /** Starts it anew, where it does not run; with this environment on top of its own. */
+  revive(env?: Env): Promise<void>;
   readonly isAlive: boolean;
 }
 
 /** What a kind of machine is made of. */
 interface Making<T> {
-  start(): Promise<T>;
+  start(env?: Env): Promise<T>;
   /** Its processes, parents first. */
   pids(program: T): readonly number[];
 }
@@ -33,7 +35,7 @@ export async function startMachine<T extends AsyncDisposable>(
     for (const pid of pids(program)) if (isRunning(pid)) process.kill(pid, name);
   };
   const isAlive = () => pids(program).every(isRunning);
-  return {
+  const machine: Machine<T> = {
     host,
     get program() {
       return program;
@@ -44,11 +46,15 @@ export async function startMachine<T extends AsyncDisposable>(
       signal('SIGKILL');
       await program[Symbol.asyncDispose]();
     },
-    async revive() {
-      if (!isAlive()) program = await start();
+    async revive(env) {
+      if (isAlive()) return;
+      // Part of it may be left, on its port.
+      await machine.kill();
+      program = await start(env);
     },
     get isAlive() {
       return isAlive();
     },
   };
+  return machine;
 }

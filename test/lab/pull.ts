@@ -19,8 +19,11 @@ interface PullReport {
   readonly error: string;
 }
 
-/** How a read of a whole blob ended, in one word: what arrived is right as far as it goes unless it is `wrong`. */
-export type Ending = 'right' | 'wrong' | 'refused' | 'broken' | 'stalled';
+/**
+ * How a read of a whole blob ended, in one word. `wrong` arrived whole and is not the blob; `spoilt` had a wrong byte
+ * too, but was cut off; what arrived is right as far as it goes in all others.
+ */
+export type Ending = 'right' | 'wrong' | 'spoilt' | 'refused' | 'broken' | 'stalled';
 
 /** One read of a whole blob by a client of a host. */
 export interface Pulled extends PullReport {
@@ -77,8 +80,9 @@ export function startPull(request: PullRequest): Pull {
 }
 
 function endingOf({ status, bytes, length, wrongAt, error }: PullReport): Ending {
-  if (wrongAt >= 0) return 'wrong';
+  const isWhole = error === '' && bytes === length;
+  if (wrongAt >= 0) return isWhole ? 'wrong' : 'spoilt';
+  if (isWhole && status === 200) return 'right';
   if (error === 'stalled') return 'stalled';
-  if (status !== 200 && status !== 0) return 'refused';
-  return error === '' && bytes === length ? 'right' : 'broken';
+  return bytes === 0 ? 'refused' : 'broken';
 }

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { parseSize } from '../../functions/service/config/size.ts';
 import { machineFacts } from '../bench/machine.ts';
 import { runScenario, SCENARIOS, type ScenarioResult } from './burst.ts';
-import { isIsolated, runIsolated } from './isolate.ts';
+import { runInLab } from './isolate.ts';
 import { openLab } from './lab.ts';
 import { formatSummary, formatVerdicts, judge, type Summary, summarise } from './lab-table.ts';
 
@@ -41,7 +41,7 @@ function sizeOf(option: string, text: string): number {
   return bytes;
 }
 
-async function main(args: readonly string[]): Promise<void> {
+async function main(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -55,7 +55,10 @@ async function main(args: readonly string[]): Promise<void> {
       help: { type: 'boolean', default: false },
     },
   });
-  if (values.help) return console.log(HELP);
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
   const facts = machineFacts();
   const results: ScenarioResult[] = [];
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
@@ -81,12 +84,7 @@ async function main(args: readonly string[]): Promise<void> {
   const path = values.json ?? `${folder}${new Date().toISOString().slice(0, 10)}-lab.json`;
   writeFileSync(path, text);
   console.log(`\nevery figure: ${relative(process.cwd(), path)}`);
+  return 0;
 }
 
-const ended = isIsolated() ? main(process.argv.slice(2)).then(() => 0) : runIsolated();
-const code = await ended.catch((error: unknown) => {
-  console.error(error);
-  return 1;
-});
-// What a failure left open would keep this process, and so the whole lab.
-process.exit(code);
+await runInLab(main);

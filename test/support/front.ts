@@ -138,6 +138,7 @@ export async function startFront(upstream: string, options: FrontOptions = {}): 
       else reply.socket?.resetAndDestroy();
       return;
     }
+    reply.addTrailers(received.trailers as Record<string, string>);
     reply.end();
   }
 
