@@ -26,6 +26,22 @@ export interface S3Object {
   readonly headers: HeaderLines;
 }
 
+/** How long ago an object was put by S3's own clock, milliseconds. */
+export function ageOf({ headers }: S3Object): number {
+  const time = (header: string) => Date.parse(headerValue(headers, header) ?? '');
+  const ageMs = time('date') - time('last-modified');
+  if (Number.isNaN(ageMs)) throw new Error('S3 does not say when an object was put');
+  return ageMs;
+}
+
+/** An object as S3 lists it. */
+export interface ListedObject {
+  readonly name: string;
+  readonly bytes: number;
+  /** By S3's own clock. */
+  readonly ageMs: number;
+}
+
 /** An object to be put. */
 export interface S3Upload {
   readonly bytes: Uint8Array;
@@ -100,13 +116,18 @@ export class S3Bucket {
     this.#signer = new S3Signer(this.#client, objectsUrl(Endpoint, Bucket, this.isAws));
   }
 
+  /** The bucket of that name, which is not asked for before it is needed. */
+  static named(settings: S3Settings, http: HttpClient): S3Bucket {
+    return new S3Bucket(settings, http);
+  }
+
   /**
    * The bucket, made when it is missing.
    *
    * @throws P2PError CONFIG_INVALID when it can be neither found nor made, with what S3 said.
    */
   static async open(settings: S3Settings, http: HttpClient): Promise<S3Bucket> {
-    const opened = new S3Bucket(settings, http);
+    const opened = S3Bucket.named(settings, http);
     const { Bucket } = settings;
     try {
       await opened.#patience.call(async (abortSignal) => {
@@ -213,49 +234,12 @@ export class S3Bucket {
     }, bytes.length / MIN_BYTES_PER_MS);
   }
 
-  /** The names of all objects below a folder, which ends in a slash, and how long ago S3 says each was put. */
-  async list(folder: string): Promise<{ readonly name: string; readonly ageMs: number }[]> {
-    const found: { readonly name: string; readonly ageMs: number }[] = [];
-    for await (const { objects, nowMs } of this.#pages(folder)) {
-      if (Number.isNaN(nowMs)) throw new Error('S3 does not say what time it is');
-      for (const { Key = '', LastModified } of objects) {
-        found.push({
-          name: Key.slice(this.#prefix.length),
-          ageMs: nowMs - (LastModified?.getTime() ?? nowMs),
-        });
-      }
-    }
-    return found;
-  }
-
-  /** Removes one object, if there is one. */
-  async remove(path: string): Promise<void> {
-    const command = new DeleteObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + path });
-    await this.#patience.call((abortSignal) => this.#client.send(command, { abortSignal }));
-  }
-
-  /** Removes every object below a folder. */
-  async removeAll(folder: string): Promise<void> {
-    for await (const { objects } of this.#pages(`${folder}/`)) {
-      const Objects = objects.map(({ Key }) => ({ Key }));
-      if (Objects.length === 0) continue;
-      const command = new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } });
-      await this.#patience.call((abortSignal) => this.#client.send(command, { abortSignal }));
-    }
-  }
-
-  /** Ends the calls under way. */
-  close(): void {
-    this.#patience.end();
-    this.#client.destroy();
-  }
-
-  /** The objects whose names begin like this, a thousand at a time, and what time it is by S3's clock. */
-  async *#pages(beginning: string) {
+  /** All objects below a folder, which ends in a slash, in order of their names, a thousand at a time. */
+  async *pages(folder: string): AsyncGenerator<readonly ListedObject[], void, undefined> {
     for (let token: string | undefined, more = true; more; more = token !== undefined) {
       const list = new ListObjectsV2Command({
         Bucket: this.#bucket,
-        Prefix: this.#prefix + beginning,
+        Prefix: this.#prefix + folder,
         MaxKeys: PAGE_KEYS,
         ContinuationToken: token,
       });
@@ -269,9 +253,42 @@ export class S3Bucket {
         { step: 'deserialize', name: 'storeClock' },
       );
       const page = await this.#patience.call((abortSignal) => this.#client.send(list, { abortSignal }));
-      yield { objects: page.Contents ?? [], nowMs };
+      if (Number.isNaN(nowMs)) throw new Error('S3 does not say what time it is');
+      yield (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
+        name: Key.slice(this.#prefix.length),
+        bytes: Size,
+        ageMs: nowMs - (LastModified?.getTime() ?? nowMs),
+      }));
       token = page.NextContinuationToken;
     }
+  }
+
+  /** Removes one object, if there is one. */
+  async remove(path: string): Promise<void> {
+    const command = new DeleteObjectCommand({ Bucket: this.#bucket, Key: this.#prefix + path });
+    await this.#patience.call((abortSignal) => this.#client.send(command, { abortSignal }));
+  }
+
+  /** Removes up to a thousand objects, as far as they are there. */
+  async removeMany(paths: readonly string[]): Promise<void> {
+    if (paths.length === 0) return;
+    const Objects = paths.map((path) => ({ Key: this.#prefix + path }));
+    const command = new DeleteObjectsCommand({ Bucket: this.#bucket, Delete: { Objects, Quiet: true } });
+    const { Errors: [first] = [] } = await this.#patience.call((abortSignal) =>
+      this.#client.send(command, { abortSignal }),
+    );
+    if (first !== undefined) throw new Error(`cannot remove ${first.Key}: ${first.Code} ${first.Message}`);
+  }
+
+  /** Removes every object below a folder. */
+  async removeAll(folder: string): Promise<void> {
+    for await (const page of this.pages(`${folder}/`)) await this.removeMany(page.map(({ name }) => name));
+  }
+
+  /** Ends the calls under way. */
+  close(): void {
+    this.#patience.end();
+    this.#client.destroy();
   }
 
   async #get(path: string, maxBytes: number, signal: AbortSignal): Promise<S3Object | undefined> {

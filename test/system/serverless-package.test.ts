@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { chunkPath, leasePath } from '../../functions/blob/path.ts';
+import { entriesFolder } from '../../functions/root/directory-entry.ts';
 import { runPath } from '../../functions/root/warm/ledger.ts';
 import { shared } from '../support/shared.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -77,7 +78,7 @@ test('the bundles are all that is shipped, and small', async () => {
 });
 
 // Each function with how long it may take.
-const FUNCTIONS: Readonly<Record<string, number>> = { Read: 29, Warm: 900 };
+const FUNCTIONS: Readonly<Record<string, number>> = { Read: 29, Warm: 900, Agents: 5 };
 
 test('each function runs Node 22 on arm64 behind its own URL, not behind an API that decodes paths', async () => {
   const { template } = await packaged();
@@ -106,6 +107,7 @@ test('who asks for the API at the URL of the root is sent to the function that s
   const { template } = await packaged();
   const { Variables } = template.Resources.ReadLambdaFunction.Properties.Environment;
   assert.equal(Variables.API_WARM_URL, { 'Fn::GetAtt': ['WarmLambdaFunctionUrl', 'FunctionUrl'] });
+  assert.equal(Variables.API_AGENTS_URL, { 'Fn::GetAtt': ['AgentsLambdaFunctionUrl', 'FunctionUrl'] });
 });
 
 /** What a function may do, a statement a line. */
@@ -143,6 +145,14 @@ test('each function may do to its objects, bucket and log what it does, and noth
     ],
     log('Warm'),
   ]);
+  assert.equal(allowedTo(template, 'Agents'), [
+    ['Allow', ['s3:PutObject', 's3:DeleteObject'], [folder(entriesFolder())]],
+    bucket,
+    log('Agents'),
+  ]);
+  // Of the bucket's names it may see those alone that it makes.
+  const { Statement } = template.Resources.AgentsRole.Properties.Policies[0].PolicyDocument;
+  assert.equal(Statement[1].Condition, { StringLike: { 's3:prefix': `${entriesFolder()}*` } });
 });
 
 test('every bucket is encrypted, closed to the public, and reached over TLS alone', async () => {
@@ -174,10 +184,11 @@ test('every bucket is encrypted, closed to the public, and reached over TLS alon
 
 test('nothing is kept for ever that nobody gives back: uploads, leases, chunks, logs', async () => {
   const { template } = await packaged();
-  const [uploads, leases, jobs, { 'Fn::If': chunks }] =
+  const [uploads, leases, jobs, agents, { 'Fn::If': chunks }] =
     template.Resources.ChunkBucket.Properties.LifecycleConfiguration.Rules;
   assert.equal(uploads.AbortIncompleteMultipartUpload, { DaysAfterInitiation: 1 });
   assert.equal([leases.Prefix, leases.ExpirationInDays, leases.Status], ['lease/', 1, 'Enabled']);
+  assert.equal([agents.Prefix, agents.ExpirationInDays, agents.Status], [entriesFolder(), 1, 'Enabled']);
   assert.equal([jobs.Prefix, jobs.ExpirationInDays, jobs.Status], ['warm/', 7, 'Enabled']);
   assert.equal([chunks[0], chunks[1].Prefix, chunks[1].ExpirationInDays], ['Expires', 'v1/', 30]);
   for (const { Properties } of ofType(template, 'AWS::Logs::LogGroup')) {
