@@ -12,8 +12,9 @@ import { COMMON_FLAGS, formatCommandHelp, formatHelp } from './cli/help.ts';
 import { RUN } from './cli/run.ts';
 import { SETUP, UNINSTALL } from './cli/setup.ts';
 import { START } from './cli/start.ts';
+import { WARM } from './cli/warm.ts';
 
-const COMMANDS = [RUN, START, SETUP, DOCTOR, UNINSTALL];
+const COMMANDS = [RUN, START, SETUP, DOCTOR, UNINSTALL, WARM];
 
 const world: World = {
   env: process.env,
@@ -21,6 +22,7 @@ const world: World = {
   // Compiled or not, the worker stands beside this file and has its extension.
   worker: new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url),
   print: (text) => process.stdout.write(`${text}\n`),
+  terminal: process.stderr.isTTY ? process.stderr : undefined,
   async ask(question) {
     if (!process.stdin.isTTY || !process.stdout.isTTY) return undefined;
     const terminal = createInterface({ input: process.stdin, output: process.stdout });

@@ -23,9 +23,9 @@ const HUB = 'registry-1.docker.io';
 export class Registries {
   readonly #byName: ReadonlyMap<string, string>;
   readonly #default: string;
-  readonly #access: OriginAccess;
+  readonly #access: Pick<OriginAccess, 'checkListed'>;
 
-  constructor({ Default, Registries }: Settings['Mirror'], access: OriginAccess) {
+  constructor({ Default, Registries }: Settings['Mirror'], access: Pick<OriginAccess, 'checkListed'>) {
     this.#byName = new Map(
       Object.entries(Registries).map(([name, url]) => [name.toLowerCase(), new URL(url).origin]),
     );

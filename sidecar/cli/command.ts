@@ -8,6 +8,8 @@ export interface World {
   readonly worker: URL;
   /** Writes one line, or several, for the person at the terminal. */
   print(text: string): void;
+  /** Where a person can be shown what changes; `undefined` where nobody looks. */
+  readonly terminal: NodeJS.WritableStream | undefined;
   /** Asks the person at the terminal for a line; `undefined` when there is no terminal. */
   ask(question: string): Promise<string | undefined>;
   /** The code the process ends with; 0 unless told. */

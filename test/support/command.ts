@@ -14,6 +14,8 @@ export interface Around {
   readonly answer?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly home?: string;
+  /** Where it can draw. */
+  readonly terminal?: NodeJS.WritableStream;
 }
 
 /** Runs one of the program's commands in this process. */
@@ -30,6 +32,7 @@ export async function runCommand(
     home: around.home ?? '/nonexistent',
     worker: new URL('file:///nonexistent'),
     print: (text) => printed.push(text),
+    terminal: around.terminal,
     async ask(question) {
       asked.push(question);
       return around.answer;

@@ -53,6 +53,8 @@ export interface FunctionUrl extends AsyncDisposable {
   readonly instances: readonly Instance[];
   /** What all instances have printed. */
   output(): string;
+  /** Calls the function with an event, as another service does; an instance to itself, or `undefined` when there is none. */
+  invoke(event: object): Promise<Outcome | undefined>;
   /** Ends the frozen instances, as the platform does at will. */
   retire(): Promise<void>;
 }
@@ -94,6 +96,7 @@ export async function startFunctionUrl(options: FunctionUrlOptions = {}): Promis
       return live();
     },
     output: () => all.map((instance) => instance.output()).join(''),
+    invoke: async (event) => (await run(event, randomUUID()))?.outcome,
     async retire() {
       await Promise.all(frozen.splice(0).map((instance) => instance.end()));
     },
@@ -113,14 +116,11 @@ export async function startFunctionUrl(options: FunctionUrlOptions = {}): Promis
     const event = body && eventOf(door, request, body, requestId);
     const isTooLarge = event === undefined || byteLength(JSON.stringify(event)) > MAX_REQUEST_BYTES;
     if (isTooLarge) return refuse('request too large');
-    const instance = await warm();
-    if (instance === undefined) return refuse('throttled');
-    const isCold = instance.calls === 0;
-    const outcome = await instance.call(event, { awsRequestId: requestId, functionName: NAME }, timeoutMs);
-    if (!instance.hasEnded && outcome.kind !== 'ended') frozen.push(instance);
+    const ran = await run(event, requestId);
+    if (ran === undefined) return refuse('throttled');
+    const { outcome, pid, isCold } = ran;
     const reply = judged(outcome);
     const payloadBytes = outcome.kind === 'returned' ? byteLength(outcome.payload) : 0;
-    const { pid } = instance;
     calls.push({
       pid,
       isCold,
@@ -130,6 +130,15 @@ export async function startFunctionUrl(options: FunctionUrlOptions = {}): Promis
       bodyBytes: reply.body.length,
     });
     return reply;
+  }
+
+  async function run(event: object, awsRequestId: string) {
+    const instance = await warm();
+    if (instance === undefined) return undefined;
+    const isCold = instance.calls === 0;
+    const outcome = await instance.call(event, { awsRequestId, functionName: NAME }, timeoutMs);
+    if (!instance.hasEnded && outcome.kind !== 'ended') frozen.push(instance);
+    return { outcome, pid: instance.pid, isCold };
   }
 
   function judged(outcome: Outcome): DoorReply {

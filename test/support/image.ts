@@ -143,3 +143,24 @@ function tarOf(name: string, data: Buffer): Buffer {
   const padding = Buffer.alloc((512 - (data.length % 512)) % 512);
   return Buffer.concat([header, data, padding, Buffer.alloc(1024)]);
 }
+
+/** Puts a list of images of one repository under a tag, each for the platform it is named by: `linux/arm64/v8`. */
+export async function pushIndex(
+  registryUrl: string,
+  repository: string,
+  tag: string,
+  images: Readonly<Record<string, Image>>,
+): Promise<Descriptor> {
+  const mediaType = 'application/vnd.oci.image.index.v1+json';
+  const manifests = Object.entries(images).map(([name, { manifest }]) => {
+    const [os, architecture, variant] = name.split('/');
+    return { ...manifest, platform: { os, architecture, ...(variant && { variant }) } };
+  });
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+  await expect(201, `${registryUrl}/v2/${repository}/manifests/${tag}`, {
+    method: 'PUT',
+    headers: { 'content-type': mediaType },
+    body: bytes,
+  });
+  return describe(bytes, mediaType);
+}

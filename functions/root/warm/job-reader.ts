@@ -121,7 +121,7 @@ export class JobReader {
 }
 
 /** The repository that a registry's blob or manifest is in. */
-function repositoryOf({ origin, scope, identity }: Address): string | undefined {
+export function repositoryOf({ origin, scope, identity }: Address): string | undefined {
   const prefix = `${origin}/v2/`;
   return scope !== identity && scope.startsWith(prefix) ? scope.slice(prefix.length) : undefined;
 }

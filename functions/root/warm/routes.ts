@@ -5,7 +5,10 @@ import { unknownJob, type Warmer } from './warmer.ts';
 
 const PATH = '/api/v1/warm';
 
-/** `POST /api/v1/warm` begins a job or goes on with it; `GET /api/v1/warm/<id>` says how far it has come. */
+/**
+ * `POST /api/v1/warm` begins a job or goes on with it; `GET /api/v1/warm/<id>` says how far it has come, and
+ * `GET /api/v1/warm/<id>/blobs` what it is made of.
+ */
 export function warmRoutes(warmer: Pick<Warmer, 'start' | 'progress' | 'blobs'>): Router {
   const router = new Router();
   router.post(PATH, async function startWarming(ctx) {

@@ -11,7 +11,7 @@ import { digestOf, imageOf, jobId, type WarmOrder } from './job.ts';
 import type { JobReader } from './job-reader.ts';
 import { Lane } from './lane.ts';
 import type { Ledger } from './ledger.ts';
-import { planTasks } from './plan.ts';
+import { type PlannedBlob, planTasks } from './plan.ts';
 import { isUnderWay, type Plan, type Progress, progressOf, type Run } from './progress.ts';
 import { resolveJob } from './resolve.ts';
 
@@ -77,12 +77,10 @@ export class Warmer {
     return run && progressOf(id, run, await ledger.lanes(id, run), now());
   }
 
-  /** The blobs of a job by their URLs, as far as they are known; those that were asked for by URL are left out. */
-  async blobs(id: string): Promise<readonly { readonly url: string; readonly size: number }[]> {
+  /** The blobs of a job, as far as they are known. */
+  async blobs(id: string): Promise<readonly PlannedBlob[]> {
     const run = await this.#parts.ledger.run(id);
-    return (run?.plan?.blobs ?? []).flatMap(({ at, size }) =>
-      typeof at === 'string' ? [{ url: at, size }] : [],
-    );
+    return run?.plan?.blobs ?? [];
   }
 
   /**

@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import type { HttpEvent } from './event.ts';
 
 /** What a call came to. */
 export type Outcome =
@@ -64,7 +63,7 @@ export class Instance {
   }
 
   /** One call; the instance is frozen when this resolves, or dead. The first waits until the function is loaded. */
-  async call(event: HttpEvent, context: object, timeoutMs: number): Promise<Outcome> {
+  async call(event: object, context: object, timeoutMs: number): Promise<Outcome> {
     this.isBusy = true;
     this.calls += 1;
     try {
