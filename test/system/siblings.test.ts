@@ -1,9 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { blobOf, sha256 } from '../support/blob-of.ts';
-import { download } from '../support/client.ts';
+import { type Answer, download } from '../support/client.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
-import { startOrigin } from '../support/origin.ts';
+import { type Origin, startOrigin } from '../support/origin.ts';
 import { metric, repliesOf, through } from '../support/pair.ts';
 
 const test = suite('system/siblings');
@@ -19,24 +19,62 @@ const total = async ({ agents }: Cluster, name: string, ...labels: string[]): Pr
   return values.reduce((sum, value) => sum + value, 0);
 };
 
+/** Every agent pulls the blob at once. */
+const pullAll = ({ agents }: Cluster, origin: Origin): Promise<Answer[]> =>
+  Promise.all(agents.map((agent) => download(through(agent, origin.url + PATH))));
+
 test('four agents that pull a blob at once have each byte from the origin once, and each chunk from a root once', async () => {
   await using origin = await startOrigin({ blobs: { [PATH]: blob } });
   await using cluster = await startCluster({ origins: [origin.url], agents: 4 });
-  const before = await repliesOf(cluster.root);
-  const answers = await Promise.all(
-    cluster.agents.map((agent) => download(through(agent, origin.url + PATH))),
-  );
-  for (const answer of answers) assert.is(answer.digest, digest);
+  for (const answer of await pullAll(cluster, origin)) assert.is(answer.digest, digest);
   assert.is(origin.bytesSent, blob.length);
   assert.is(origin.hits.length, CHUNKS);
   assert.is(await total(cluster, 'p2p_served_bytes_total', 'from="origin"'), 0);
-  assert.is(await total(cluster, 'p2p_failures_total'), 0);
-  console.log(
-    (await repliesOf(cluster.root)) - before,
-    (await total(cluster, 'p2p_served_bytes_total', 'from="sibling"')) / blob.length,
-    await total(cluster, 'p2p_hedges_total'),
-    await total(cluster, 'p2p_redirects_total'),
-  );
+  assert.is(await total(cluster, 'p2p_blamed_total'), 0);
+  // Beside the chunks, each agent asks once whether the root knows plans.
+  const replies = await repliesOf(cluster.root);
+  assert.ok(replies <= CHUNKS + 4, `${replies} replies of the root`);
 });
+
+test('an agent that comes late has all of it from the others, and the roots send nothing', async () => {
+  await using origin = await startOrigin({ blobs: { [PATH]: blob } });
+  await using cluster = await startCluster({
+    origins: [origin.url],
+    agents: 3,
+    agent: { P2PConfig: { Fanout: 1 } },
+  });
+  const [first, second, third] = cluster.agents;
+  for (const agent of [first, second]) {
+    assert.is((await download(through(agent as typeof cluster.root, origin.url + PATH))).digest, digest);
+  }
+  const before = await repliesOf(cluster.root);
+  assert.is((await download(through(third as typeof cluster.root, origin.url + PATH))).digest, digest);
+  assert.ok((await repliesOf(cluster.root)) - before <= 1);
+  // Each owner has given each chunk to one already, and sends others there.
+  assert.ok((await metric(third as typeof cluster.root, 'p2p_redirects_total', 'direction="followed"')) > 0);
+});
+
+for (const [what, signal] of [
+  ['is killed', 'SIGKILL'],
+  ['hangs', 'SIGSTOP'],
+] as const) {
+  test(`clients notice nothing when a sibling ${what} in the middle of a pull`, async () => {
+    await using origin = await startOrigin({ blobs: { [PATH]: blob }, bitsPerSecond: 100e6 });
+    await using cluster = await startCluster({ origins: [origin.url], agents: 4 });
+    const [victim, ...others] = cluster.agents as [Cluster['root'], ...Cluster['root'][]];
+    const { workerPid, pid } = victim;
+    if (signal === 'SIGSTOP') process.kill(pid, signal);
+    let isBegun = false;
+    const onPiece = () => {
+      if (!isBegun) process.kill(workerPid, signal);
+      isBegun = true;
+    };
+    const pulls = others.map((agent) => download(through(agent, origin.url + PATH), { onPiece }));
+    const answers = await Promise.all(pulls);
+    if (signal === 'SIGSTOP') for (const id of [workerPid, pid]) process.kill(id, 'SIGCONT');
+    for (const answer of answers) assert.is(answer.digest, digest);
+    assert.is(await total({ ...cluster, agents: others }, 'p2p_served_bytes_total', 'from="origin"'), 0);
+  });
+}
 
 test.run();
