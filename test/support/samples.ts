@@ -17,7 +17,7 @@ export const idOf = (part: Partial<ChunkId> = {}): ChunkId => ({
 });
 
 /** A true chunk of `blobOf(size, seed)`. */
-export function chunkOf(size: number, seed: string | number): Chunk {
+export function chunkOf(size: number, seed: string | number): Chunk & { readonly sha256: string } {
   const bytes = blobOf(size, seed);
   return { bytes, sha256: sha256(bytes) };
 }
