@@ -29,6 +29,11 @@ export interface BlobFacts {
   readonly freshUntilMs?: number;
   /** True when the origin answers ranged requests with the whole blob. */
   readonly rangeless?: boolean;
+  /**
+   * Where this was learnt: the repository's URL for a registry's content, else the URL without its query. Absent where
+   * a digest alone vouches for it.
+   */
+  readonly source?: string;
   /** The sha-256 of every chunk, hex, once the whole blob has matched its digest. */
   readonly sealed?: readonly string[];
 }
@@ -97,8 +102,12 @@ export function learnFacts(
     headers: repeatable(seen.headers),
     confirmedAtMs: nowMs - ageOf(seen.headers) * 1000,
     ...(seen.rangeless ? { rangeless: true } : {}),
+    source: sourceOf(address),
   };
 }
+
+/** Where a blob is from, without what a query may hold of secrets. */
+export const sourceOf = ({ scope }: Address): string => scope.split('?', 1)[0] ?? '';
 
 /** The facts after the origin said that they still hold (304, or the same validators again). */
 export function confirmFacts(

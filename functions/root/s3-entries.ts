@@ -17,7 +17,9 @@ export class S3Entries implements DirectoryEntries {
     return this.#bucket.remove(name);
   }
 
-  list(folder: string): Promise<readonly StoredEntry[]> {
-    return this.#bucket.list(folder);
+  async list(folder: string): Promise<readonly StoredEntry[]> {
+    const found: StoredEntry[] = [];
+    for await (const page of this.#bucket.pages(folder)) found.push(...page);
+    return found;
   }
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { KiB } from '../blob/chunk.ts';
 import { headerValue } from '../protocol/headers.ts';
 import type { LeaseObject, LeaseObjects } from './lease.ts';
-import type { S3Bucket } from './s3-bucket.ts';
+import { ageOf, type S3Bucket } from './s3-bucket.ts';
 import { isUnsupported } from './s3-failure.ts';
 
 const MAX_LEASE_BYTES = KiB;
@@ -26,14 +26,11 @@ export class S3Leases implements LeaseObjects {
   async read(name: string): Promise<LeaseObject | undefined> {
     const object = await this.#bucket.get(name, MAX_LEASE_BYTES);
     if (object === undefined) return undefined;
-    const time = (header: string) => Date.parse(headerValue(object.headers, header) ?? '');
-    const ageMs = time('date') - time('last-modified');
-    if (Number.isNaN(ageMs)) throw new Error(`S3 does not say when ${name} was put`);
     return {
       // What a holder puts again has to have another ETag, so its name is followed by another number each time.
       holder: Buffer.from(object.bytes).toString().split(' ', 1)[0] ?? '',
       etag: headerValue(object.headers, 'etag') ?? '',
-      ageMs,
+      ageMs: ageOf(object),
     };
   }
 

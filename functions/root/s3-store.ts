@@ -9,8 +9,8 @@ import { DIGEST_HEADER, type S3Bucket, type S3Object, TooLong } from './s3-bucke
 
 // What is known of a blob, with the digests of a quarter of a million chunks.
 const MAX_RECORD_BYTES = 16 * MiB;
-// Time to read 64 chunks one after the other over a slow link.
-const LOCATED_MS = 15 * 60 * 1000;
+/** For how long a chunk may be read by who was told where it is: time to read 64 one after the other over a slow link. */
+export const LOCATED_MS = 15 * 60 * 1000;
 
 /**
  * Chunks in an S3-compatible bucket, one object a chunk, laid out as `blob/path.ts` says. Every chunk is checked

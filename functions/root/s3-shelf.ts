@@ -1,0 +1,31 @@
+import { KiB } from '../blob/chunk.ts';
+import { ageOf, type S3Bucket } from './s3-bucket.ts';
+import { LOCATED_MS } from './s3-store.ts';
+import type { Kept, Shelf } from './shelf.ts';
+
+/** What a bucket keeps. */
+export class S3Shelf implements Shelf {
+  readonly lentMs = LOCATED_MS;
+  readonly #bucket: S3Bucket;
+
+  constructor(bucket: S3Bucket) {
+    this.#bucket = bucket;
+  }
+
+  pages(folder: string): AsyncIterable<readonly Kept[]> {
+    return this.#bucket.pages(folder);
+  }
+
+  async ageOf(name: string): Promise<number | undefined> {
+    const object = await this.#bucket.get(name, KiB);
+    return object && ageOf(object);
+  }
+
+  async mark(name: string): Promise<void> {
+    await this.#bucket.put(name, { bytes: new Uint8Array(0), contentType: 'application/octet-stream' });
+  }
+
+  remove(names: readonly string[]): Promise<void> {
+    return this.#bucket.removeMany(names);
+  }
+}
