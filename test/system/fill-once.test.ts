@@ -118,8 +118,9 @@ real('instances that start together for one blob fetch each chunk from the origi
   assert.ok(lambda.coldStarts >= INSTANCES, `${lambda.coldStarts} instances`);
   const { fetched, confirmed } = asked(world);
   assert.is(fetched, CHUNKS, logOf(lambda));
-  assert.is(origin.bytesSent, size + confirmed);
-  // On a slow machine it takes minutes, and what an origin claims of a digest is believed for one.
+  // To confirm what it claims of a digest, which is believed for a minute, it is asked for a byte if for any.
+  const more = origin.bytesSent - size;
+  assert.ok(more >= 0 && more <= confirmed, `${more} bytes more than there are`);
   assert.ok(confirmed <= (performance.now() - startedMs) / 60_000, `${confirmed} confirmations`);
   assert.equal(leasesLeft(world), []);
 });
