@@ -4,6 +4,7 @@ import { ChunkSignatures } from '../functions/service/chunk-signature.ts';
 import type { ClusterKeys } from '../functions/service/cluster-keys.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
 import { FanOut } from '../functions/service/fan-out.ts';
+import { GrantSignatures } from '../functions/service/grant-signature.ts';
 import { HttpClient } from '../functions/service/http-client.ts';
 import type { Metrics } from '../functions/service/metrics.ts';
 import type { NodeTokens } from '../functions/service/node-tokens.ts';
@@ -17,6 +18,7 @@ import { HedgedUpstream } from './upstream/hedged.ts';
 import { Hedging } from './upstream/hedging.ts';
 import { Picker } from './upstream/picker.ts';
 import type { RootsUpstream } from './upstream/roots.ts';
+import { ShownRights } from './upstream/shown-rights.ts';
 import { SiblingClient } from './upstream/sibling-client.ts';
 import { SiblingsUpstream } from './upstream/siblings.ts';
 
@@ -56,13 +58,14 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
   const chunkBytes = P2PConfig.CacheConfig.ChunkSize;
   const http = new HttpClient({ ...LIMITS, connections: CONNECTIONS, trust });
   const signatures = new ChunkSignatures(keys);
+  const rights = new ShownRights(new GrantSignatures(keys, now), members.self.url);
   const health = new Health(now);
   const hedging = new Hedging();
   const siblings = new SiblingsUpstream({
     members,
     picker: new Picker({ self: members.self.url, health, budgetMs: LIMITS.firstByteMs, now }),
     client: new SiblingClient({
-      ...{ http, chunkBytes, tokens, signatures, health, hedging, now },
+      ...{ http, chunkBytes, tokens, signatures, rights, health, hedging, now },
       apiKey: P2PConfig.APIKey,
       onBlame: (node) => metrics.blamed(node),
     }),

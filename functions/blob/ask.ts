@@ -18,6 +18,8 @@ export interface Ask {
   readonly shown?: ((right: string) => Grant | undefined) | undefined;
   /** True for a node of ours, which checks each chunk before a client of it sees any: it may have what is not checked. */
   readonly relays?: boolean;
+  /** True when nobody is to be asked for it: whoever asks keeps its client's credential to itself. */
+  readonly onlyCached?: boolean;
   /** True when the asker doubts what is cached (`Cache-Control: no-cache`): facts are confirmed, digests checked again. */
   readonly doubtful: boolean;
 }

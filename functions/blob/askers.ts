@@ -31,8 +31,10 @@ export async function fillInTurn(
     try {
       return await fill(ask, at === 0);
     } catch (error) {
-      if (!hasCode(error, 'UPSTREAM_REFUSED')) throw error;
-      refused(ask, error);
+      // Who brings no credential is as little a reason for the others to fail.
+      const isAbstaining = hasCode(error, 'NOT_CACHED');
+      if (!isAbstaining && !hasCode(error, 'UPSTREAM_REFUSED')) throw error;
+      if (!isAbstaining) refused(ask, error);
       if (at + 1 < askers.length) continue;
       if (at === 0) throw error;
       throw new P2PError('REFUSED_TO_OTHERS', `the origin refused all ${at + 1} who asked together`);

@@ -1,5 +1,5 @@
 import type { Address } from '../protocol/address.ts';
-import type { HeaderLines } from '../protocol/errors.ts';
+import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import type { Access } from './access/access.ts';
 import { isRefusal, requestOf } from './access/guard.ts';
 import type { Ask } from './ask.ts';
@@ -12,7 +12,7 @@ import type { Flight } from './flight.ts';
 import { type Claim, type Leases, NO_LEASES, type Waiting } from './leases.ts';
 import { chunkPath, leasePath } from './path.ts';
 import type { StoredChunks } from './stored-chunks.ts';
-import type { Upstream } from './upstream.ts';
+import type { ShownRight, Upstream } from './upstream.ts';
 
 /** What flying takes. */
 interface PilotParts {
@@ -112,11 +112,26 @@ export class Pilot {
     return this.#leases.claim(leasePath(chunkPath(id)), look, waiting, this.#signal);
   }
 
+  /** What it is read by, where that is more than this node's own rule not to ask. */
+  #rightOf(ask: Ask, facts: BlobFacts): ShownRight | undefined {
+    const { access } = this.#parts;
+    if (!access.isChecking) return undefined;
+    const request = requestOf(ask, facts);
+    const grant = ask.shown?.(request.right) ?? access.granted(request);
+    return grant && { right: request.right, grant };
+  }
+
   #fill(flight: Flight, facts: BlobFacts, opened: OpenReply | undefined): Promise<Chunk> {
     return fillInTurn(
       flight,
-      (ask, isFirst) => {
-        const order: FillOrder = { address: ask.address, facts, headers: this.#tower.headersFor(ask) };
+      async (ask, isFirst) => {
+        if (ask.onlyCached) throw new P2PError('NOT_CACHED', 'the chunk is not here');
+        const order: FillOrder = {
+          address: ask.address,
+          facts,
+          headers: this.#tower.headersFor(ask),
+          right: this.#rightOf(ask, facts),
+        };
         return this.#filler.fill(flight, order, isFirst ? opened : undefined);
       },
       (ask, error) => {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { LRUCache } from 'lru-cache';
 import type { Address } from '../protocol/address.ts';
-import { hasCode } from '../protocol/errors.ts';
+import { hasCode, P2PError } from '../protocol/errors.ts';
 import type { Grant } from '../protocol/grant.ts';
 import { Access, type AccessPolicy } from './access/access.ts';
 import { NO_CREDENTIAL } from './access/credential.ts';
@@ -106,13 +106,14 @@ export class BlobReader {
    * through. Those who ask at once share one request for what is not known.
    *
    * @throws P2PError what the upstream refused this asker, or failed with; ACCESS_UNPROVEN when what is cached is not
-   * public, and nobody can be asked whether this asker may read it.
+   * public, and nobody can be asked whether this asker may read it; NOT_CACHED when nobody is to be asked.
    */
   async open(ask: Ask): Promise<Blob | undefined> {
     const claim = claimKey(ask.address);
     if (this.#isUncacheable(ask, claim)) return undefined;
     const known = (await this.#find(ask, claim)) ?? this.#learned(claim);
     if (known !== undefined && this.#mayUse(ask, known.facts)) return this.#admit(ask, known);
+    if (ask.onlyCached) throw new P2PError('NOT_CACHED', 'nothing is known of it here');
     const running = this.#opening.get(claim) ?? this.#learn(claim, ask, known);
     if (running.ask.credential === ask.credential) return this.#openAs(ask, await running.opened);
     const opened = await running.opened.catch(notOurs);

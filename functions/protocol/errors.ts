@@ -23,6 +23,8 @@ const KINDS = {
   ORIGIN_NOT_ALLOWED: { status: 403, expose: true, retry: 'never' },
   /** Cached, and the origin that would have to say whether this client may read it cannot be asked. */
   ACCESS_UNPROVEN: { status: 403, expose: true, retry: 'never' },
+  /** Asked for what is cached alone (RFC 9111 §5.2.1.7), and it is not. */
+  NOT_CACHED: { status: 504, expose: true, retry: 'elsewhere' },
   /** Asked where the bytes are, of a node that can only send them. */
   NO_PLANS: { status: 406, expose: true, retry: 'elsewhere' },
   PRECONDITION_FAILED: { status: 412, expose: true, retry: 'never' },

@@ -1,6 +1,6 @@
 import { nodeFailure } from '../../functions/blob/answer.ts';
 import type { BlobFacts } from '../../functions/blob/facts.ts';
-import type { Giver, Reply, ReplyBody, UpstreamQuery } from '../../functions/blob/upstream.ts';
+import type { Giver, Reply, ReplyBody, ShownRight, UpstreamQuery } from '../../functions/blob/upstream.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { AGENT_HEADER, BLOB_HEADER, HOPS_HEADER, headerValue } from '../../functions/protocol/headers.ts';
 import { parseContentRange } from '../../functions/protocol/range.ts';
@@ -12,6 +12,7 @@ import type { NodeTokens } from '../../functions/service/node-tokens.ts';
 import type { Member } from '../members/member.ts';
 import type { Health } from './health.ts';
 import type { Hedging } from './hedging.ts';
+import type { ShownRights } from './shown-rights.ts';
 
 /** What asking one sibling takes. */
 export interface SiblingClientParts {
@@ -20,6 +21,7 @@ export interface SiblingClientParts {
   readonly chunkBytes: number;
   readonly tokens: NodeTokens;
   readonly signatures: ChunkSignatures;
+  readonly rights: ShownRights;
   readonly health: Health;
   readonly hedging: Hedging;
   /** Told of each node whose bytes were wrong. */
@@ -34,6 +36,8 @@ export interface Stop {
   readonly chain: readonly string[];
   /** How often it was sent on. */
   readonly redirects: number;
+  /** By what right it is asked for. */
+  readonly right: ShownRight | undefined;
 }
 
 /** What a sibling says: the bytes, or who has them. */
@@ -81,19 +85,21 @@ export class SiblingClient {
 
   #request(
     { address, method, headers }: UpstreamQuery,
-    { member, chain, redirects }: Stop,
+    { member, chain, redirects, right }: Stop,
     signal: AbortSignal,
   ): Promise<Reply> {
-    const { http, apiKey, tokens } = this.#parts;
+    const { http, apiKey, tokens, rights } = this.#parts;
+    const audience = audienceOf(member.url);
+    const asked = rights.inPlaceOfCredential(address, headers, right, audience);
     return http.request(
       {
-        url: `${member.url}/${apiKey}/${address.url}`,
+        url: `${member.url}/${apiKey}/${asked.url}`,
         method,
         headers: {
-          ...headers,
+          ...asked.headers,
           [AGENT_HEADER]: chain.join(' '),
           ...(redirects > 0 ? { [HOPS_HEADER]: String(redirects) } : {}),
-          [TOKEN_HEADER]: tokens.issue(audienceOf(member.url), 'read'),
+          [TOKEN_HEADER]: tokens.issue(audience, 'read'),
           te: 'trailers',
         },
       },

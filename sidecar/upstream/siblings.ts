@@ -1,5 +1,13 @@
 import { addressKey } from '../../functions/blob/identity.ts';
-import type { Giver, Reply, Source, Upstream, UpstreamQuery, Wanted } from '../../functions/blob/upstream.ts';
+import type {
+  Giver,
+  Reply,
+  ShownRight,
+  Source,
+  Upstream,
+  UpstreamQuery,
+  Wanted,
+} from '../../functions/blob/upstream.ts';
 import type { Address } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { MAX_REDIRECTS } from '../../functions/service/fan-out.ts';
@@ -30,6 +38,7 @@ interface Search {
   readonly index: number;
   /** Nodes that have asked for it before this one. */
   readonly via: readonly string[];
+  readonly right: ShownRight | undefined;
   /** Siblings that were asked and are not worth asking again. */
   readonly tried: Set<string>;
 }
@@ -71,9 +80,9 @@ export class SiblingsUpstream implements Upstream {
   *#sources(address: Address, wanted: Wanted | undefined, when: 'first' | 'last'): Iterable<Source> {
     const { members, picker } = this.#parts;
     if (wanted === undefined || members.list().length < 2) return;
-    const { index, chain } = wanted;
+    const { index, chain, right } = wanted;
     const via = (chain ?? '').split(' ').filter((node) => node !== '' && node !== members.self.url);
-    const search: Search = { address, index, via, tried: new Set() };
+    const search: Search = { address, index, via, right, tried: new Set() };
     for (const member of picker.pick(this.#ranked(address, index), via)[when]) {
       if (search.tried.has(member.url)) continue;
       yield this.#source(search, member);
@@ -135,7 +144,7 @@ export class SiblingsUpstream implements Upstream {
   }
 
   async #ask(
-    { address, index, via, tried }: Search,
+    { address, index, via, right, tried }: Search,
     path: readonly Member[],
     redirects: number,
     query: UpstreamQuery,
@@ -153,7 +162,7 @@ export class SiblingsUpstream implements Upstream {
     const name = nameOf(member.url, address, index);
     this.#awaited.set(name, (this.#awaited.get(name) ?? 0) + 1);
     try {
-      return await client.ask(query, { member, chain, redirects }, signal);
+      return await client.ask(query, { member, chain, redirects, right }, signal);
     } finally {
       const others = (this.#awaited.get(name) ?? 1) - 1;
       if (others === 0) this.#awaited.delete(name);

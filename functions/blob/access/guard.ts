@@ -61,6 +61,7 @@ export class Guard {
     if (granted !== undefined) return granted;
     const refusal = access.refusal(request);
     if (refusal !== undefined) throw refusal;
+    if (ask.onlyCached) throw unproven(undefined);
     const proof = this.#check(ask, request, { facts, isMember }).finally(() => {
       if (this.#proofs.get(name) === proof) this.#proofs.delete(name);
     });
