@@ -36,7 +36,10 @@ const { metafile } = await build({
   external: ['jsonc-parser'],
   plugins: [keepUrls],
   // CommonJS packages inside an ES module still call require.
-  banner: { js: "import{createRequire as from}from'node:module';const require=from(import.meta.url);" },
+  // Under a name that no module has: what is put before the bundle esbuild does not rename.
+  banner: {
+    js: "import{createRequire as requireOfBundle}from'node:module';const require=requireOfBundle(import.meta.url);",
+  },
   logLevel: 'warning',
   metafile: true,
 });
