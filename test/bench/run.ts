@@ -7,19 +7,27 @@ import { createDrain } from './drain.ts';
 import { GB, machineFacts, requireDisk } from './machine.ts';
 import { startOrigin } from './nginx.ts';
 import { isBuilt } from './node.ts';
-import { type Bench, PART_NAMES, type PartName, runPart, type Sample, writeBlobs } from './parts.ts';
+import { type Bench, PART_NAMES, runPart, type Sample, writeBlobs } from './parts.ts';
 import { openScope } from './scope.ts';
 import { COLD_SIDES, HOT_SIDES, isOurs, type SideName } from './sides.ts';
+import { formatStartup, measureStartup } from './startup.ts';
 import { formatDisturbance, formatTable, formatVerdicts, judge, summarise } from './table.ts';
 
 const SIDES: readonly SideName[] = [...new Set([...HOT_SIDES, ...COLD_SIDES])];
 
+/** Has no sides, and is measured by itself. */
+const STARTUP = 'startup';
+const ALL_PARTS = [...PART_NAMES, STARTUP] as const;
+// A start takes little.
+const STARTUP_ROUNDS = { quick: 5, full: 25 };
+
 const HELP = `npm run bench -- [options]
 
 Measures this program side by side with nginx: hot reads, small ranges, cold reads, and cold reads from an
-origin behind a slow link. Prints medians and ratios; writes every sample to test/bench/results/.
+origin behind a slow link; and the start-up of a function beside that of node. Prints medians and ratios; writes every
+sample to test/bench/results/.
 
-  --only PART     ${PART_NAMES.join(', ')}; may be repeated
+  --only PART     ${ALL_PARTS.join(', ')}; may be repeated
   --sides NAME    ${SIDES.join(', ')}; may be repeated
   --rounds N      rounds of each measure (5)
   --quick         smaller blobs, 3 rounds: to see whether it works, not to quote
@@ -56,7 +64,7 @@ function parseOptions(args: readonly string[]) {
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new Error(`--rounds is a whole number from 1; ${JSON.stringify(values.rounds)} is not`);
   return {
-    parts: oneOf('--only', PART_NAMES, values.only ?? PART_NAMES),
+    parts: oneOf('--only', ALL_PARTS, values.only ?? ALL_PARTS),
     sides: oneOf('--sides', SIDES, values.sides ?? SIDES),
     rounds,
     quick: values.quick,
@@ -78,7 +86,7 @@ function requirePrograms(): void {
   }
 }
 
-function writeResults(parts: readonly PartName[], quick: boolean, result: object): string {
+function writeResults(parts: readonly (typeof ALL_PARTS)[number][], quick: boolean, result: object): string {
   const what = (parts.length === PART_NAMES.length ? 'all' : parts.join('-')) + (quick ? '-quick' : '');
   const date = new Date().toISOString().slice(0, 10);
   const folder = fileURLToPath(new URL('results/', import.meta.url));
@@ -92,6 +100,14 @@ async function main(args: readonly string[]): Promise<void> {
   const { parts, sides, rounds, quick, write, help } = parseOptions(args);
   const report = (line: string) => console.log(line);
   if (help) return report(HELP);
+  if (parts.includes(STARTUP)) {
+    const result = await measureStartup(STARTUP_ROUNDS[quick ? 'quick' : 'full'], report);
+    report(formatStartup(result));
+    if (write)
+      report(`\nevery sample: ${writeResults([STARTUP], quick, { facts: machineFacts(), ...result })}`);
+  }
+  const measured = PART_NAMES.filter((name) => parts.includes(name));
+  if (measured.length === 0) return;
   requirePrograms();
   if (!isBuilt() && sides.some(isOurs))
     report('dist/ is not built (npm run build): MEASURING NGINX ONLY, no side of ours');
@@ -109,14 +125,14 @@ async function main(args: readonly string[]): Promise<void> {
     writeBlobs(bench);
     const facts = machineFacts();
     const samples: Sample[] = [];
-    for (const part of parts) for await (const sample of runPart(bench, part)) samples.push(sample);
+    for (const part of measured) for await (const sample of runPart(bench, part)) samples.push(sample);
     const rows = summarise(samples);
     const verdicts = judge(rows);
     report(formatTable(rows));
     report(`\n${formatDisturbance(samples)}`);
     if (verdicts.length > 0) report(`\n${formatVerdicts(verdicts)}`);
     if (write) {
-      const path = writeResults(parts, quick, { facts, rounds, quick, rows, verdicts, samples });
+      const path = writeResults(measured, quick, { facts, rounds, quick, rows, verdicts, samples });
       report(`\nevery sample: ${path}`);
     }
   } finally {

@@ -27,7 +27,7 @@ interface Ratios {
 /** A number that was set as a goal, and what this run says of it. */
 export interface Verdict {
   readonly goal: string;
-  readonly side: SideName;
+  readonly side: string;
   readonly reached: number;
   readonly met: boolean;
 }
