@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import type { Settings } from '../../functions/service/config/settings.ts';
 import { startMinio } from '../support/minio.ts';
 import { type Configured, mergeSettings, type NodeProcess, startNode } from '../support/node-process.ts';
+import { metric } from '../support/pair.ts';
 import type { S3Server } from '../support/s3-server.ts';
+import { until } from '../support/until.ts';
 import { type Machine, startMachine } from './machine.ts';
 import type { Host, Network } from './network.ts';
 import { type OriginProcess, startOriginProcess } from './origin-process.ts';
@@ -34,6 +36,9 @@ export interface Cluster extends AsyncDisposable {
 }
 
 export const PORTS = { p2p: 19145, proxy: 19245, admin: 19345, origin: 80, s3: 9000 } as const;
+const SECRET = 'the lab needs no secret, but its nodes do';
+const FOUND_MS = 30_000;
+
 /** The name by which clients of the mirror know the origin. */
 export const REGISTRY = 'registry.lab';
 /** The path of the reverse proxy that stands for the origin. */
@@ -45,7 +50,7 @@ const rootAddress = (index: number) => `10.77.2.${index + 1}`;
 const S3_ADDRESS = '10.77.3.1';
 const ORIGIN_ADDRESS = '10.77.4.1';
 
-/** Starts all of them; agents last, at once. */
+/** Starts all of them, agents last and at once; they have found each other when this resolves. */
 export async function startCluster(network: Network, options: ClusterOptions): Promise<Cluster> {
   const originUrl = `http://${ORIGIN_ADDRESS}:${PORTS.origin}`;
   const [s3Host, originHost] = [
@@ -63,6 +68,7 @@ export async function startCluster(network: Network, options: ClusterOptions): P
   const { endpoint, bucket, region, accessKeyId, secretAccessKey } = s3.program;
   const common: Configured<Settings> = {
     LogLevel: 'info',
+    Secret: [SECRET],
     Origins: [originUrl],
     Admin: { Host: '0.0.0.0', Port: PORTS.admin },
     P2PConfig: { Host: '0.0.0.0', Port: PORTS.p2p, CacheConfig: { ChunkSize: options.chunkSize } },
@@ -83,6 +89,7 @@ export async function startCluster(network: Network, options: ClusterOptions): P
   const agent = mergeSettings(common, {
     P2PConfig: {
       RootList: Array.from({ length: options.roots }, (_, index) => `${rootAddress(index)}:${PORTS.p2p}`),
+      Siblings: ['directory'],
       CacheConfig: { MemCacheSize: '64MiB' },
     },
     ProxyConfig: { Port: PORTS.proxy, Reverse: [{ Path: REVERSE_PATH, Origin: originUrl, StripPath: true }] },
@@ -103,6 +110,7 @@ export async function startCluster(network: Network, options: ClusterOptions): P
       startNodeMachine(host, options.dir, mergeSettings(agent, options.agent?.(index, host.address)), env),
     ),
   );
+  await until('agents that know each other', () => allKnow(agents), FOUND_MS);
   return {
     agents,
     roots,
@@ -113,6 +121,12 @@ export async function startCluster(network: Network, options: ClusterOptions): P
       await Promise.all([...agents, ...roots, s3, origin].map((machine) => machine.kill()));
     },
   };
+}
+
+/** Whether each agent has all of them in its list. */
+async function allKnow(agents: readonly NodeMachine[]): Promise<boolean> {
+  const known = await Promise.all(agents.map(({ program }) => metric(program, 'p2p_members')));
+  return known.every((count) => count === agents.length);
 }
 
 /** Starts a node on a host; its cache outlives a kill. */

@@ -29,7 +29,6 @@ export const VICTIM = 6;
 export const LIAR = 7;
 const DISK_BYTES = 256 * 2 ** 20;
 const NAME = 'siblings.lab';
-const SECRET = 'the lab is no place for secrets, but its nodes want one';
 
 /** Sets it up. Only in namespaces of its own. */
 export async function openStage(): Promise<Stage> {
@@ -45,13 +44,12 @@ export async function openStage(): Promise<Stage> {
     roots: 2,
     mbit: 200,
     chunkSize: '1MiB',
-    root: { Secret: [SECRET] },
     async prepare(dir) {
       disk = await mountDisk(cacheDirOf(dir, `agent${VICTIM + 1}`), DISK_BYTES);
       dns = await startDns(LAB_ADDRESS);
       dns.addresses[NAME] = Array.from({ length: AGENTS }, (_, index) => agentAddress(index));
     },
-    agent: () => ({ Secret: [SECRET], P2PConfig: { ...settings, DNSServer: dns?.address ?? '' } }),
+    agent: () => ({ P2PConfig: { ...settings, DNSServer: dns?.address ?? '' } }),
   });
   const { agents, roots, s3, origin } = lab.cluster;
   const liar = await startFrontProcess((agents[LIAR] as NodeMachine).host);
