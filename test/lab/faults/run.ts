@@ -5,13 +5,11 @@ import { parseArgs } from 'node:util';
 import { machineFacts } from '../../bench/machine.ts';
 import { runInLab } from '../isolate.ts';
 import { type LabFault, nameOf } from './fault.ts';
-import { MATRIX } from './matrix.ts';
+import { FAULTS } from './faults.ts';
 import { type FaultResult, runFault, settle } from './run-fault.ts';
-import { SPECIAL } from './special.ts';
 import { openStage } from './stage.ts';
 import { formatRow, writeReadme } from './table.ts';
 
-const FAULTS: readonly LabFault[] = [...MATRIX, ...SPECIAL];
 const NONE: LabFault = { of: 'nothing', how: 'fails', begin: async () => {} };
 const REFERENCES = 3;
 
