@@ -58,7 +58,9 @@ function compile(outdir: string, entryPoints: { in: string; out: string }[]): Pr
     target: 'node20',
     external: EXTERNAL,
     // CommonJS packages inside an ES module still call require.
-    banner: { js: "import{createRequire as from}from'node:module';const require=from(import.meta.url);" },
+    banner: {
+      js: "import{createRequire as requireOfBundle}from'node:module';const require=requireOfBundle(import.meta.url);",
+    },
     logLevel: 'silent',
     plugins: [KEEP_URLS],
   });
