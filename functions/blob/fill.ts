@@ -1,6 +1,6 @@
 import type { Address } from '../protocol/address.ts';
 import { parseContentDigest } from '../protocol/digest.ts';
-import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { type HeaderLines, hasCode, P2PError } from '../protocol/errors.ts';
 import { AGENT_HEADER, headerValue } from '../protocol/headers.ts';
 import { formatRange } from '../protocol/range.ts';
 import { type Answer, readAnswer } from './answer.ts';
@@ -81,7 +81,8 @@ export class Filler {
       const isAnew = times > 0;
       const filling = { ...order, flight, givers: new Map<string, Giver>(), blamed, isAnew };
       await this.#fillUp(filling, isAnew ? undefined : opened).catch((error: unknown) => {
-        throw mismatch === undefined || !isElsewhere(error) ? error : exhausted(mismatch);
+        if (mismatch === undefined || !isElsewhere(error) || isOfOtherFacts(error, order)) throw error;
+        throw exhausted(mismatch);
       });
       const isChecked = this.#sumsAll || flight.expected !== undefined || order.facts.digest !== undefined;
       const chunk = flight.chunk(isChecked ? await sha256Hex(flight.bytes) : undefined);
@@ -256,6 +257,10 @@ const headersFor = ({ headers, blamed }: Filling, { name }: Source): HeaderLines
 /** True for a failure that another source, or the same at another time, may not have. */
 const isElsewhere = (error: unknown): boolean =>
   error instanceof P2PError && (error.retry === 'elsewhere' || error.code === 'UPSTREAMS_EXHAUSTED');
+
+/** True when those that are trusted have another blob than the facts say, which a sibling may have told along with it. */
+const isOfOtherFacts = (error: unknown, { facts }: FillOrder): boolean =>
+  hasCode(error, 'UPSTREAM_MISMATCHED') && facts.sealed === undefined;
 
 const unproven = ({ id: { index, key } }: Flight): P2PError =>
   new P2PError('UPSTREAMS_EXHAUSTED', `nothing proves what siblings sent of chunk ${index} of ${key}`);

@@ -209,7 +209,9 @@ export class BlobServer {
 function mayAskAgain(error: unknown, { headers }: IncomingMessage): boolean {
   if (!(error instanceof P2PError)) return false;
   if (error.code === 'LOOP_DETECTED') return !(AGENT_HEADER in headers);
-  return error.retry === 'restart' || error.code === 'CHUNK_CORRUPT';
+  // Then every source has had another blob than what was known of it.
+  const isDisproved = error.code === 'UPSTREAM_MISMATCHED';
+  return error.retry === 'restart' || error.code === 'CHUNK_CORRUPT' || isDisproved;
 }
 
 /** Without a length a body is sent in pieces, behind which there can be trailers (RFC 9112 §7.1). */
