@@ -19,7 +19,7 @@ export interface DirectoryClientParts {
 // Ten thousand members, twice over.
 const MAX_LIST_BYTES = 4 * 2 ** 20;
 // A function that starts takes a second; the next root is not to wait for one that hangs.
-const CALL_MS = 5_000;
+const CALL_MS = 10_000;
 
 /** The directory of one root. A redirect of that root is followed, once, and remembered; no other is. */
 export class DirectoryClient {

@@ -14,7 +14,7 @@ export interface DirectorySiblingsParts {
 }
 
 // A root forgets who says nothing for 75 s: one announcement that was not heard can be made again.
-const ANNOUNCE_MS = 50_000;
+const ANNOUNCE_MS = 45_000;
 // In a small cluster a newcomer is found in seconds. In a big one a list costs the roots more, and one sibling more or
 // less changes little: it is asked for no more than 50 times a second by all agents together, up to this.
 const MIN_LIST_MS = 4_000;
