@@ -1,4 +1,4 @@
-import type { Progress } from '../../functions/root/warm/progress.ts';
+import { isUnderWay, type Progress } from '../../functions/root/warm/progress.ts';
 import { get } from './client.ts';
 import { until } from './until.ts';
 
@@ -26,8 +26,19 @@ export async function warm(root: { readonly url: string }, body: Body): Promise<
   const begun = await startWarm(root, body);
   if (begun.status !== 202) throw new Error(`${begun.status}: ${begun.text}`);
   const { id } = JSON.parse(begun.text) as Progress;
-  return until('the job to end', async () => {
-    const progress = await progressOf(root, id);
-    return progress.state === 'planning' || progress.state === 'running' ? undefined : progress;
-  });
+  return ended(root, id);
 }
+
+/** How far a job has come when nobody works on it any more. */
+export const ended = (root: { readonly url: string }, id: string): Promise<Progress> =>
+  until(
+    'the job to end',
+    async () => {
+      const progress = await progressOf(root, id);
+      return isUnderWay(progress) ? undefined : progress;
+    },
+    PATIENCE_MS,
+  );
+
+/** Long enough for a job on a machine that has much else to do. */
+export const PATIENCE_MS = 60_000;

@@ -59,7 +59,7 @@ async function fillChunks(
   { reader, store, late, kept }: FillParts,
   signal: AbortSignal,
 ): Promise<void> {
-  const begun = await reader.open(url, first * chunkBytes, signal);
+  const { blob: begun, fetchedBytes } = await openKept(url, first * chunkBytes, { reader, store }, signal);
   const { facts } = begun;
   if (facts.size !== size) {
     throw new P2PError('UPSTREAM_MISMATCHED', `${redact(url)} has ${facts.size} bytes, not ${size}`);
@@ -68,14 +68,11 @@ async function fillChunks(
     if (late.aborted) return;
     const span = chunkSpan(index, chunkBytes, size);
     const id = { key: facts.key, chunkBytes, index };
-    // What came along when the blob was opened was fetched for this.
-    const isBegun = index === first && begun.fetchedFrom !== undefined;
-    if (!isBegun && (await store.has(id))) return kept(span.end - span.start, false);
-    const blob = isBegun ? begun : await reader.open(url, span.start, signal);
+    if (index === first && fetchedBytes > 0) return kept(fetchedBytes, true);
+    if (await store.has(id)) return kept(span.end - span.start, false);
+    const blob = await reader.open(url, span.start, signal);
     await drain(blob, span, signal);
-    if (!(await isKept(store, id, signal))) {
-      throw new P2PError('STORE_WRITE_FAILED', `chunk ${index} of ${redact(url)} was not kept`);
-    }
+    await expectKept(url, id, store, signal);
     kept(span.end - span.start, blob.first?.from === 'origin');
   };
   const limit = pLimit(AT_ONCE);
@@ -106,10 +103,35 @@ async function drain(blob: Blob, span: Span, signal: AbortSignal): Promise<void>
   }
 }
 
-async function isKept(store: FillParts['store'], id: ChunkId, signal: AbortSignal): Promise<boolean> {
+/**
+ * Opens a blob and waits until the chunk that came along by that, if any, is kept; tells how many bytes those are.
+ * Throws as `fillBlob` does.
+ */
+export async function openKept(
+  url: string,
+  first: number,
+  { reader, store }: Pick<FillParts, 'reader' | 'store'>,
+  signal: AbortSignal,
+): Promise<{ readonly blob: Blob; readonly fetchedBytes: number }> {
+  const blob = await reader.open(url, first, signal);
+  const { key, size, chunkBytes } = blob.facts;
+  if (blob.fetchedFrom === undefined || size === 0) return { blob, fetchedBytes: 0 };
+  const index = Math.floor(first / chunkBytes);
+  const span = chunkSpan(index, chunkBytes, size);
+  await drain(blob, span, signal);
+  await expectKept(url, { key, chunkBytes, index }, store, signal);
+  return { blob, fetchedBytes: span.end - span.start };
+}
+
+async function expectKept(
+  url: string,
+  id: ChunkId,
+  store: FillParts['store'],
+  signal: AbortSignal,
+): Promise<void> {
   for (const pauseMs of KEPT_PAUSES_MS) {
     await wait(pauseMs, undefined, { signal });
-    if (await store.has(id)) return true;
+    if (await store.has(id)) return;
   }
-  return false;
+  throw new P2PError('STORE_WRITE_FAILED', `chunk ${id.index} of ${redact(url)} was not kept`);
 }

@@ -9,7 +9,7 @@ import type { Digest } from '../../protocol/digest.ts';
 import { hasCode, P2PError } from '../../protocol/errors.ts';
 import { PROXY_NAME } from '../../protocol/headers.ts';
 import { MANIFEST_ACCEPT } from '../../protocol/manifest.ts';
-import { askTag, MAX_MANIFEST_BYTES } from '../../service/ask-tag.ts';
+import { askTag } from '../../service/ask-tag.ts';
 import type { OriginAccess } from '../../service/origin-access.ts';
 import type { RegistryAuth } from '../../service/registry-auth.ts';
 import type { Rules } from '../../service/rules.ts';
@@ -61,17 +61,6 @@ export class JobReader {
     if (blob !== undefined) return blob;
     const why = 'may not be cached: its origin forbids it, or does not say how to tell its versions apart';
     throw new P2PError('UPSTREAM_MISMATCHED', `${redact(url)} ${why}`);
-  }
-
-  /** A manifest by digest, whole and verified, and kept. Throws as `open` does. */
-  async manifest(url: string, signal: AbortSignal): Promise<string> {
-    const blob = await this.open(url, 0, signal);
-    const { size } = blob.facts;
-    if (size > MAX_MANIFEST_BYTES)
-      throw new P2PError('UPSTREAM_MISMATCHED', `${redact(url)} is no manifest: ${size} bytes`);
-    const pieces: Buffer[] = [];
-    for await (const piece of blob.read({ start: 0, end: size }, signal)) pieces.push(Buffer.from(piece));
-    return Buffer.concat(pieces).toString();
   }
 
   /** The digest of the manifest that a tag names now. Throws as `open` does. */

@@ -28,6 +28,14 @@ export interface Plan {
   readonly lanes: number;
   /** What could not even be planned. */
   readonly failures: readonly Failure[];
+  /** What had to be fetched to plan. */
+  readonly fetched: Amount;
+}
+
+/** How much of something. */
+export interface Amount {
+  readonly chunks: number;
+  readonly bytes: number;
 }
 
 /** How far one lane of a run has come, as it is kept. */
@@ -39,7 +47,7 @@ export interface LaneState {
   readonly chunks: Tally;
   readonly bytes: Tally;
   /** What is there of the task under way; whoever takes it up counts anew. */
-  readonly current: { readonly chunks: number; readonly bytes: number };
+  readonly current: Amount;
   /** How often the proof under way has come to nothing for want of time. */
   readonly lateProofs: number;
   /** Blobs that are there and could not be held against their digest in the time there was. */
@@ -72,8 +80,8 @@ export interface Progress {
   readonly failures: readonly Failure[];
 }
 
-// Who works on it says so every few seconds.
-const STALLED_MS = 60_000;
+// Who works on it says so every other second.
+const STALLED_MS = 20_000;
 const MAX_FAILURES_TOLD = 20;
 
 /** What is known of a run, put together; a lane that has not begun is `undefined`. */
@@ -102,12 +110,12 @@ export function progressOf(
     chunks: {
       total: blobs.reduce((total, { size }) => total + chunkCount(size), 0),
       done: sum(({ chunks, current }) => chunks.done + current.chunks),
-      fetched: sum(({ chunks }) => chunks.fetched),
+      fetched: (plan?.fetched.chunks ?? 0) + sum(({ chunks }) => chunks.fetched),
     },
     bytes: {
       total: blobs.reduce((total, { size }) => total + size, 0),
       done: sum(({ bytes, current }) => bytes.done + current.bytes),
-      fetched: sum(({ bytes }) => bytes.fetched),
+      fetched: (plan?.fetched.bytes ?? 0) + sum(({ bytes }) => bytes.fetched),
     },
     unproven: sum((lane) => lane.unproven),
     failed,

@@ -1,8 +1,11 @@
 import pLimit from 'p-limit';
+import type { Blob } from '../../blob/blob.ts';
 import { redact } from '../../protocol/address.ts';
 import { P2PError } from '../../protocol/errors.ts';
+import { MAX_MANIFEST_BYTES } from '../../service/ask-tag.ts';
 import type { ImageName } from '../../service/image-name.ts';
 import type { Registries } from '../../service/registries.ts';
+import { type FillParts, openKept } from './fill-blob.ts';
 import { ALL_PLATFORMS, digestOf, imageOf, type WarmJob } from './job.ts';
 import type { JobReader } from './job-reader.ts';
 import {
@@ -14,11 +17,12 @@ import {
   readManifest,
 } from './manifest.ts';
 import type { PlannedBlob } from './plan.ts';
-import type { Failure } from './progress.ts';
+import type { Amount, Failure } from './progress.ts';
 
 /** What finding out what a job comes to takes. */
 export interface ResolveParts {
-  readonly reader: Pick<JobReader, 'open' | 'manifest' | 'digestOf'>;
+  readonly reader: Pick<JobReader, 'open' | 'digestOf'>;
+  readonly store: FillParts['store'];
   readonly registries: Pick<Registries, 'originOf'>;
 }
 
@@ -26,6 +30,8 @@ export interface ResolveParts {
 export interface Resolved {
   readonly blobs: readonly PlannedBlob[];
   readonly failures: readonly Failure[];
+  /** What had to be fetched to find out. */
+  readonly fetched: Amount;
 }
 
 // As many as a client opens connections.
@@ -40,6 +46,13 @@ const MAX_DEPTH = 3;
 export async function resolveJob(job: WarmJob, parts: ResolveParts, signal: AbortSignal): Promise<Resolved> {
   const limit = pLimit(AT_ONCE);
   const failures: Failure[] = [];
+  const fetched = { chunks: 0, bytes: 0 };
+  const open = async (url: string): Promise<Blob> => {
+    const { blob, fetchedBytes } = await openKept(url, 0, parts, signal);
+    fetched.chunks += fetchedBytes > 0 ? 1 : 0;
+    fetched.bytes += fetchedBytes;
+    return blob;
+  };
   const attempt = (what: string, resolve: () => Promise<readonly PlannedBlob[]>) =>
     limit(async () => {
       try {
@@ -51,20 +64,22 @@ export async function resolveJob(job: WarmJob, parts: ResolveParts, signal: Abor
       }
     });
   const found = await Promise.all([
-    ...job.images.map((name) => attempt(name, () => blobsOfImage(name, job.platforms, parts, signal))),
+    ...job.images.map((name) =>
+      attempt(name, () => blobsOfImage(name, job.platforms, { ...parts, open }, signal)),
+    ),
     ...job.digests.map((name) =>
       attempt(name, async () => {
         const { registry, repository, reference } = digestOf(name);
         const url = `${parts.registries.originOf(registry, 'registry')}/v2/${repository}/blobs/${reference}`;
-        return [{ at: url, size: (await parts.reader.open(url, 0, signal)).facts.size }];
+        return [{ at: url, size: (await open(url)).facts.size }];
       }),
     ),
     ...job.urls.map((url, at) =>
-      attempt(redact(url), async () => [{ at, size: (await parts.reader.open(url, 0, signal)).facts.size }]),
+      attempt(redact(url), async () => [{ at, size: (await open(url)).facts.size }]),
     ),
   ]);
   const blobs = new Map(found.flat().map((blob) => [blob.at, blob]));
-  return { blobs: [...blobs.values()], failures };
+  return { blobs: [...blobs.values()], failures, fetched };
 }
 
 /** @throws what did not go wrong for a reason that is known: a bug. */
@@ -76,7 +91,7 @@ export function failureOf(what: string, error: unknown): Failure {
 async function blobsOfImage(
   name: string,
   platforms: readonly string[],
-  { reader, registries }: ResolveParts,
+  { reader, registries, open }: ResolveParts & { readonly open: (url: string) => Promise<Blob> },
   signal: AbortSignal,
 ): Promise<readonly PlannedBlob[]> {
   const image = imageOf(name);
@@ -88,7 +103,7 @@ async function blobsOfImage(
   const blobs: PlannedBlob[] = [];
   const visit = async (digest: string, depth: number): Promise<void> => {
     const url = urlOf('manifests', digest);
-    const text = await reader.manifest(url, signal);
+    const text = await readWhole(await open(url), url, signal);
     blobs.push({ at: url, size: Buffer.byteLength(text) });
     const manifest = readManifest(text, `${name} (${digest})`);
     if (manifest.kind === 'image') {
@@ -101,6 +116,16 @@ async function blobsOfImage(
   };
   await visit(named, 1);
   return blobs;
+}
+
+/** A manifest, verified. */
+async function readWhole(blob: Blob, url: string, signal: AbortSignal): Promise<string> {
+  const { size } = blob.facts;
+  if (size > MAX_MANIFEST_BYTES)
+    throw new P2PError('UPSTREAM_MISMATCHED', `${url} is no manifest: ${size} bytes`);
+  const pieces: Buffer[] = [];
+  for await (const piece of blob.read({ start: 0, end: size }, signal)) pieces.push(Buffer.from(piece));
+  return Buffer.concat(pieces).toString();
 }
 
 const isDigest = ({ reference }: ImageName): boolean => reference.includes(':');
