@@ -11,7 +11,6 @@ import { openStage } from './stage.ts';
 import { formatRow, writeReadme } from './table.ts';
 
 const NONE: LabFault = { of: 'nothing', how: 'fails', begin: async () => {} };
-const REFERENCES = 3;
 
 const HELP = `npm run faults -- [options] [WORD…]
 
@@ -20,6 +19,7 @@ while something goes wrong; those whose name has one of the words, or all ${FAUL
 writes every figure to test/lab/results/, and, when all were run, the table in README.
 
   --list          names the faults
+  --reference N   reads without a fault, to compare with (3)
   --json FILE     write the figures there, and no README
 `;
 
@@ -36,6 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
     allowPositionals: true,
     options: {
       list: { type: 'boolean', default: false },
+      reference: { type: 'string', default: '3' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -56,7 +57,7 @@ async function main(args: readonly string[]): Promise<number> {
     return result;
   };
   const reference: FaultResult[] = [];
-  for (let turn = 0; turn < REFERENCES; turn += 1) reference.push(await run(NONE));
+  for (let turn = 0; turn < Number(values.reference); turn += 1) reference.push(await run(NONE));
   const results: FaultResult[] = [];
   for (const fault of wanted) {
     const result = await run(fault);

@@ -29,7 +29,9 @@ function cellsOf({ of, how, spared, struck, seconds, originTimes }: FaultResult,
   ];
 }
 
-const normalSeconds = (reference: readonly FaultResult[]) => median(reference.map(({ seconds }) => seconds));
+/** Without anything to compare with, nothing is lost. */
+const normalSeconds = (reference: readonly FaultResult[]) =>
+  reference.length === 0 ? Number.POSITIVE_INFINITY : median(reference.map(({ seconds }) => seconds));
 
 /** One line for a terminal. */
 export function formatRow(result: FaultResult, reference: readonly FaultResult[]): string {
