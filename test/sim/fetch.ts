@@ -1,0 +1,209 @@
+import { MAX_REDIRECTS } from '../../functions/service/fan-out.ts';
+import type { Member } from '../../sidecar/members/member.ts';
+import type { Cluster } from './cluster.ts';
+import type { Host } from './host.ts';
+import type { Flow, Receipt } from './network.ts';
+
+// A host that has vanished refuses nothing: connecting to it, or reading from it, is given up after this.
+const CONNECT_MS = 1_000;
+const IDLE_MS = 10_000;
+// As in sidecar/upstream/siblings.ts.
+const TOLD_REFERRERS = 2;
+
+/** One member that is asked, with those it sends on to. */
+interface Attempt {
+  /** Who has sent us on, the last one last; empty when the roots are asked. */
+  readonly path: Host[];
+  readonly askedMs: number;
+  redirects: number;
+  flow: Flow | undefined;
+  isOver: boolean;
+}
+
+/**
+ * One chunk on its way to one host: who is asked, in which order, and what happens when one fails or is slow. Whom to
+ * ask, and who is sent where, the agents' own code decides; following it is what SiblingsUpstream and HedgedUpstream do.
+ */
+export class Fetch {
+  readonly #cluster: Cluster;
+  readonly #host: Host;
+  readonly #chunk: number;
+  readonly #receipt: Receipt = { bytes: 0, before: 0 };
+  readonly #via: readonly string[];
+  readonly #candidates: Iterator<Member>;
+  readonly #tried = new Set<string>();
+  readonly #waiting: (() => void)[] = [];
+  #attempts: Attempt[] = [];
+
+  constructor(cluster: Cluster, host: Host, chunk: number, via: readonly string[]) {
+    this.#cluster = cluster;
+    this.#host = host;
+    this.#chunk = chunk;
+    this.#via = via;
+    this.#candidates = host.picker.pick(cluster.ranked(chunk), via).first[Symbol.iterator]();
+    host.coming.set(chunk, { receipt: this.#receipt, waiting: this.#waiting });
+  }
+
+  /** Asks the next of those that may be asked; the roots when there is none left. */
+  next(): void {
+    const { value: member } = this.#candidates.next();
+    const { nowMs } = this.#cluster.events;
+    const path = member === undefined ? [] : [this.#cluster.hostOf(member.url)];
+    const attempt: Attempt = { path, askedMs: nowMs, redirects: 0, flow: undefined, isOver: false };
+    this.#attempts.push(attempt);
+    if (member === undefined) this.#askRoot(attempt);
+    else {
+      this.#ask(attempt);
+      this.#hedge(attempt);
+      this.#tried.add(member.url);
+    }
+  }
+
+  /** Asks another beside the one that has not sent anything by the time most have. */
+  #hedge(attempt: Attempt): void {
+    const { hedging } = this.#host;
+    this.#cluster.events.after(hedging.afterMs, () => {
+      const isSlow = !this.#isOff(attempt) && attempt === this.#attempts.at(-1) && this.#receipt.bytes === 0;
+      if (!isSlow || !hedging.spend()) return;
+      this.#cluster.hedges += 1;
+      this.next();
+    });
+  }
+
+  #isOff(attempt: Attempt): boolean {
+    return attempt.isOver || this.#host.state !== 'up';
+  }
+
+  #ask(attempt: Attempt): void {
+    const { events } = this.#cluster;
+    const target = attempt.path.at(-1) as Host;
+    events.after(this.#cluster.latencyMs(), () => {
+      if (this.#isOff(attempt)) return;
+      if (target.state !== 'up') {
+        const noticedMs = target.state === 'vanished' ? CONNECT_MS : this.#cluster.latencyMs();
+        events.after(noticedMs, () => this.#goBack(attempt));
+        return;
+      }
+      const referred = target.fanOut.refer(String(this.#chunk), {
+        node: this.#host.member.url,
+        asked: this.#asked(attempt),
+        redirects: attempt.redirects,
+      });
+      const backMs = this.#cluster.latencyMs();
+      if (referred !== undefined) events.after(backMs, () => this.#follow(attempt, referred));
+      else {
+        const chain = [...this.#via, this.#host.member.url];
+        const source = this.#cluster.sourceAt(target, this.#chunk, chain);
+        events.after(backMs, () => this.#receive(attempt, target, source));
+      }
+    });
+  }
+
+  #asked({ path }: Attempt): string[] {
+    const told = path.slice(-1 - TOLD_REFERRERS).map(({ member }) => member.url);
+    const asked = new Set([...this.#via, ...this.#tried, ...told]);
+    asked.delete(path.at(-1)?.member.url ?? '');
+    return [...asked];
+  }
+
+  #follow(attempt: Attempt, url: string): void {
+    if (this.#isOff(attempt)) return;
+    this.#cluster.redirects += 1;
+    attempt.redirects += 1;
+    if (attempt.redirects > MAX_REDIRECTS) {
+      this.#failed(attempt);
+      return;
+    }
+    const next = this.#cluster.hostOf(url);
+    if (attempt.path.includes(next) || this.#tried.has(url) || !this.#host.health.mayAsk(url)) {
+      this.#tried.add(url);
+    } else attempt.path.push(next);
+    this.#ask(attempt);
+  }
+
+  /** Whoever sent us to one that fails is asked for another. */
+  #goBack(attempt: Attempt): void {
+    if (this.#isOff(attempt)) return;
+    const { member } = attempt.path.at(-1) as Host;
+    this.#host.health.failed(member.url);
+    if (attempt.path.length === 1 || attempt.redirects === MAX_REDIRECTS) this.#failed(attempt);
+    else {
+      this.#tried.add(member.url);
+      attempt.path.pop();
+      attempt.redirects += 1;
+      this.#ask(attempt);
+    }
+  }
+
+  #receive(attempt: Attempt, target: Host, source: Receipt | undefined): void {
+    if (this.#isOff(attempt)) return;
+    if (target.state !== 'up') {
+      this.#goBack(attempt);
+      return;
+    }
+    this.#open(attempt, target.node, source, () => {
+      this.#host.hedging.took(this.#cluster.events.nowMs - attempt.askedMs);
+      this.#settleOn(attempt);
+    });
+  }
+
+  #askRoot(attempt: Attempt): void {
+    const { root, events } = this.#cluster;
+    events.after(2 * this.#cluster.latencyMs(), () => {
+      if (this.#isOff(attempt)) return;
+      this.#open(attempt, root.node, root.sourceOf(this.#chunk), () => this.#settleOn(attempt));
+    });
+  }
+
+  #open(attempt: Attempt, from: number, source: Receipt | undefined, first: () => void): void {
+    attempt.flow = {
+      from,
+      to: this.#host.node,
+      source,
+      sink: this.#receipt,
+      first,
+      landed: () => this.#land(attempt),
+      lost: () => this.#lost(attempt),
+      wanted: 0,
+      isOpen: true,
+    };
+    this.#cluster.network.open(attempt.flow);
+  }
+
+  /** A crash is noticed at once, a host that vanished by what does not come. */
+  #lost(attempt: Attempt): void {
+    const target = attempt.path.at(-1) as Host;
+    const noticedMs = target.state === 'vanished' ? IDLE_MS : this.#cluster.latencyMs();
+    this.#cluster.events.after(noticedMs, () => {
+      if (this.#isOff(attempt)) return;
+      this.#host.health.failed(target.member.url);
+      this.#failed(attempt);
+    });
+  }
+
+  /** Whoever sends first is kept; the others are given up. */
+  #settleOn(winner: Attempt): void {
+    for (const attempt of this.#attempts) {
+      if (attempt === winner || attempt.isOver) continue;
+      attempt.isOver = true;
+      if (attempt.flow !== undefined) this.#cluster.network.close(attempt.flow);
+      const slow = attempt.path[0];
+      if (slow !== undefined && attempt.askedMs < winner.askedMs) this.#host.health.failed(slow.member.url);
+    }
+    this.#attempts = [winner];
+  }
+
+  #failed(attempt: Attempt): void {
+    attempt.isOver = true;
+    if (this.#attempts.every(({ isOver }) => isOver)) this.next();
+  }
+
+  #land({ path }: Attempt): void {
+    const sender = path.at(-1);
+    if (sender !== undefined) this.#host.health.succeeded(sender.member.url);
+    this.#attempts = [];
+    this.#host.coming.delete(this.#chunk);
+    this.#host.has[this.#chunk] = 1;
+    for (const landed of this.#waiting) landed();
+  }
+}
