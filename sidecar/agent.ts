@@ -25,6 +25,7 @@ import type { Readiness } from '../functions/service/readiness.ts';
 import { Registries } from '../functions/service/registries.ts';
 import { Rules } from '../functions/service/rules.ts';
 import { BlobServer } from '../functions/service/serve-blob.ts';
+import { Traces } from '../functions/service/traces.ts';
 import { loadTrust } from '../functions/service/trust.ts';
 import { agentApi } from './agent-api.ts';
 import { answerConnect } from './entry/connect.ts';
@@ -75,6 +76,8 @@ export interface Agent {
   readonly api: Middleware;
   /** Makes the server of the proxy app answer CONNECT too, and read what is inside intercepted connections. */
   attachTo(server: Server): void;
+  /** True when siblings that ask while it drains are sent on to others. */
+  readonly handsOver: boolean;
   /** Tells the others that this agent goes; what it has begun goes on. */
   leave(): Promise<void>;
   close(): Promise<void>;
@@ -163,8 +166,10 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     now: Date.now,
   });
   metrics.watchFlights(() => reader.flights);
+  const traces = new Traces(() => performance.timeOrigin + performance.now());
   const blobs = new BlobServer({
     reader,
+    traces,
     upstream,
     self,
     signatures: sharing?.signatures,
@@ -212,7 +217,8 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
       ...(sharing && { refer: sharing.refer }),
     }),
     proxy: createForwardApp({ gate, mirror, reverse, terminated, ...parts }),
-    api: agentApi(settings, { members }),
+    api: agentApi(settings, { members, traces: { traces, reader, rules } }),
+    handsOver: sharing !== undefined,
     attachTo(server) {
       const interception =
         prepared &&

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { rootApi } from '../functions/root/api.ts';
 import { openRoot } from '../functions/root/root.ts';
+import { keepSwept } from '../functions/root/sweep/schedule.ts';
 import { createAdminApp } from '../functions/service/admin-app.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
 import type { Logger } from '../functions/service/log.ts';
@@ -39,7 +40,7 @@ export async function createNode(settings: Settings, { log, nodeCa }: WorldParts
   const tls = await openNodeTls(settings, self, Date.now());
   const parts = { log, metrics, files, readiness, self, nodeCa, tls };
   const headMs = settings.Timeouts.RequestHead;
-  const { handlers, api, leave, close } =
+  const { handlers, api, handsOver, leave, close } =
     settings.P2PConfig.RunMode === 'root'
       ? await rootNode(settings, parts)
       : await agentNode(settings, parts);
@@ -50,6 +51,8 @@ export async function createNode(settings: Settings, { log, nodeCa }: WorldParts
     handlers: { ...handlers, admin },
     async drain() {
       readiness.drain();
+      // Siblings that ask meanwhile are sent on; nobody would tell them if that port were closed.
+      for (const server of servers) if (!handsOver || server !== handlers.p2p) server.close();
       await leave();
       const deadlineMs = Date.now() + settings.Timeouts.Drain;
       while ((await connectionsOf(servers)) > 0 && Date.now() < deadlineMs) {
@@ -69,9 +72,16 @@ type NodeParts = Parameters<typeof openAgent>[1];
 
 async function rootNode(settings: Settings, parts: NodeParts) {
   const root = await openRoot(settings, { ...parts, api: rootApi });
+  void keepSwept(root.core);
   const p2p = createP2PServer(root.app.callback(), settings.Timeouts.RequestHead, parts.tls);
   // Its API is on the P2P port, for it takes a token.
-  return { handlers: { p2p }, api: undefined, leave: async () => {}, close: () => root.close() };
+  return {
+    handlers: { p2p },
+    api: undefined,
+    handsOver: false,
+    leave: async () => {},
+    close: () => root.close(),
+  };
 }
 
 async function agentNode(settings: Settings, parts: NodeParts) {
@@ -80,7 +90,13 @@ async function agentNode(settings: Settings, parts: NodeParts) {
   const proxy = createProxyServer(agent.proxy.callback(), headMs);
   agent.attachTo(proxy);
   const p2p = createP2PServer(agent.p2p.callback(), headMs, parts.tls);
-  return { handlers: { proxy, p2p }, api: agent.api, leave: () => agent.leave(), close: () => agent.close() };
+  return {
+    handlers: { proxy, p2p },
+    api: agent.api,
+    handsOver: agent.handsOver,
+    leave: () => agent.leave(),
+    close: () => agent.close(),
+  };
 }
 
 async function connectionsOf(servers: readonly Server[]): Promise<number> {

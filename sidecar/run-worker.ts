@@ -15,7 +15,7 @@ const BACKLOG = 4096;
 /** A node that serves; its servers are made to listen by whoever runs it. */
 export interface WorkerNode {
   readonly handlers: Readonly<Partial<Record<ListenerName, Server>>>;
-  /** Resolves when the transfers under way have ended. */
+  /** Begins nothing new but what is for others to hear; resolves when the transfers under way have ended. */
   drain(): Promise<void>;
   close(): Promise<void>;
 }
@@ -61,8 +61,6 @@ async function listen(
 
 async function drain(node: WorkerNode): Promise<void> {
   // Whoever asks the admin port whether this node is ready is answered to the end.
-  node.handlers.proxy?.close();
-  node.handlers.p2p?.close();
   await node.drain();
   await node.close();
 }

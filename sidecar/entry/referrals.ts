@@ -40,10 +40,13 @@ export class Referrals {
    * The URL where a node is to ask instead; `undefined` where it is to be answered here, as clients always are. It is
    * of a member or a configured root.
    *
-   * @throws P2PError LOOP_DETECTED when the node is asked for the same itself at this moment.
+   * @throws P2PError DRAINING for clients of a node that only ends what it has begun, who cannot be sent on; LOOP_DETECTED when the node is asked for the same itself at this moment.
    */
   of({ request, response, address, node }: BlobRequest): string | undefined {
-    if (node === undefined) return undefined;
+    if (node === undefined) {
+      if (this.#parts.isDraining()) throw new P2PError('DRAINING', 'this node is about to stop');
+      return undefined;
+    }
     const index = this.#chunkOf(request);
     const host = index === undefined ? undefined : this.#hostFor(request, address, node, index);
     if (host === undefined) {
