@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto';
 import { addressKey } from '../../functions/blob/identity.ts';
 import type { Reply, Source, Upstream } from '../../functions/blob/upstream.ts';
 import type { Address } from '../../functions/protocol/address.ts';
-import { P2PError } from '../../functions/protocol/errors.ts';
+import { type HeaderLines, P2PError } from '../../functions/protocol/errors.ts';
 import { ROOT_AUDIENCE, TOKEN_HEADER } from '../../functions/protocol/token.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
 import type { NodeTokens } from '../../functions/service/node-tokens.ts';
 import { Breaker } from './breaker.ts';
+import { asClient, isReferral, withoutInvented } from './dadip2p-root.ts';
 import { Plans } from './plans.ts';
 import { restoreRemapped } from './remapped.ts';
 
@@ -71,17 +72,18 @@ export class RootsUpstream implements Upstream {
   #source({ url, plans, breaker }: Root): Source {
     const { apiKey, http, tokens } = this.#parts;
     const open: Source['open'] = async ({ address, method, headers, bulk = false }, signal) => {
+      const target = `/${apiKey}/${address.url}`;
+      const token = tokens && { [TOKEN_HEADER]: tokens.issue(ROOT_AUDIENCE, 'read') };
+      const ask = (sent: HeaderLines) =>
+        http.request({ url: url + target, method, headers: { ...sent, ...token }, bulk }, signal);
       try {
-        const reply = await http.request(
-          {
-            url: `${url}/${apiKey}/${address.url}`,
-            method,
-            headers: { ...headers, ...(tokens && { [TOKEN_HEADER]: tokens.issue(ROOT_AUDIENCE, 'read') }) },
-            bulk,
-          },
-          signal,
-        );
-        return watched({ ...reply, headers: restoreRemapped(reply.headers, method) }, breaker);
+        let reply = await ask(headers);
+        if (isReferral(reply, target)) {
+          reply.body.discard();
+          reply = await ask(asClient(headers));
+        }
+        const said = withoutInvented(restoreRemapped(reply.headers, method));
+        return watched({ ...reply, headers: said }, breaker);
       } catch (error) {
         if (isFailure(error)) breaker.failed();
         throw error;
