@@ -3,6 +3,12 @@ import type { HeaderLines } from './errors.ts';
 /** Accepted instead of bytes: where the chunks of a range can be read without asking the root for them. */
 export const PLAN_TYPE = 'application/vnd.dadip2p.plan+json';
 
+/**
+ * The range that a plan is asked for, written as Range would be: what stands before a function may take Range for its
+ * own to answer, and cut the plan. Of who asks by hand Range is understood too.
+ */
+export const PLAN_RANGE_HEADER = 'x-p2p-range';
+
 /** The most chunks that one answer tells of. */
 export const MAX_PLAN_CHUNKS = 256;
 

@@ -8,7 +8,7 @@ import type { Upstream } from '../blob/upstream.ts';
 import { formatContentDigest } from '../protocol/digest.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { AGENT_HEADER, forwardedHeaders, headerValue } from '../protocol/headers.ts';
-import { PLAN_TYPE } from '../protocol/plan.ts';
+import { PLAN_RANGE_HEADER, PLAN_TYPE } from '../protocol/plan.ts';
 import { parseRange, type Span } from '../protocol/range.ts';
 import { BlobHeaders, hit, miss } from './blob-headers.ts';
 import { askOf, type BlobRequest, hasCookies, isForOneAlone, takesTrailers } from './blob-request.ts';
@@ -108,7 +108,7 @@ export class BlobServer {
     const { request, response } = asked;
     const { locate, now } = this.#parts;
     if (locate === undefined) throw new P2PError('NO_PLANS', 'nobody but this node can read its store');
-    const specs = parseRange(request.headers.range);
+    const specs = parseRange(headerValue(request.headers, PLAN_RANGE_HEADER) ?? request.headers.range);
     const isHead = request.method === 'HEAD';
     const blob =
       isHead || hasCookies(request) ? undefined : await this.#parts.reader.open(askOf(asked, specs));

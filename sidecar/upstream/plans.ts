@@ -4,7 +4,7 @@ import { sha256Hex } from '../../functions/blob/hash.ts';
 import type { Reply, Source, UpstreamQuery } from '../../functions/blob/upstream.ts';
 import { type HeaderLines, P2PError } from '../../functions/protocol/errors.ts';
 import { headerValue } from '../../functions/protocol/headers.ts';
-import { PLAN_TYPE, type Plan, parsePlan } from '../../functions/protocol/plan.ts';
+import { PLAN_RANGE_HEADER, PLAN_TYPE, type Plan, parsePlan } from '../../functions/protocol/plan.ts';
 import { formatContentRange, formatRange, parseRange, type Span } from '../../functions/protocol/range.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
 import { replyText } from '../../functions/service/reply-text.ts';
@@ -107,7 +107,7 @@ export class Plans {
 
   async #ask(
     name: string,
-    { address, headers }: UpstreamQuery,
+    { address, headers: { range: _, ...headers } }: UpstreamQuery,
     { start }: Span,
     signal: AbortSignal,
     open: Open,
@@ -116,7 +116,8 @@ export class Plans {
       start,
       end: (this.#windowOf(start) + 1) * ASKED_CHUNKS * this.#parts.chunkBytes,
     });
-    const asked = { address, method: 'GET', headers: { ...headers, accept: PLAN_TYPE, range } } as const;
+    const asking = { ...headers, accept: PLAN_TYPE, [PLAN_RANGE_HEADER]: range };
+    const asked = { address, method: 'GET', headers: asking } as const;
     const reply = await open(asked, signal);
     if (!isPlan(reply)) {
       if (reply.status >= 400) return reply;
