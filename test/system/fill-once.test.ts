@@ -16,12 +16,18 @@ const test = suite(NAME);
 const real = need(test, NAME, 'minio');
 
 const CHUNK = 64 * 1024;
-// Each instance is a process of its own, and each chunk a few requests of each to S3: FILL_ONCE=full takes minutes.
-const IS_FULL = process.env.FILL_ONCE === 'full';
-const [INSTANCES, CHUNKS] = IS_FULL ? [64, 256] : [6, 64];
+// Each instance is a process of its own, and each chunk a few requests of each to S3: LARGE=1 takes minutes.
+const IS_LARGE = process.env.LARGE === '1';
+const [INSTANCES, CHUNKS] = IS_LARGE ? [64, 256] : [6, 64];
 // So many instances have a core each on AWS, and here two for all: what takes long is only waiting for its turn.
-const CALL_MS = IS_FULL ? 900_000 : 29_000;
-const PATIENCE = IS_FULL ? { DADIP2P_Timeouts__Connect: '60s', DADIP2P_Timeouts__FirstByte: '300s' } : {};
+const CALL_MS = IS_LARGE ? 900_000 : 29_000;
+const PATIENCE = IS_LARGE
+  ? {
+      DADIP2P_Timeouts__Connect: '60s',
+      DADIP2P_Timeouts__FirstByte: '300s',
+      DADIP2P_Timeouts__Idle: '300s',
+    }
+  : {};
 // What one call asks for.
 const PART = 32 * CHUNK;
 const PARTS = (CHUNKS * CHUNK) / PART;

@@ -163,8 +163,8 @@ need(
   {
     const port = await freePort();
     await using emulator = type(FUNCTION, copy, {
-      DADIP2P_OFFLINE_PORT: String(port),
-      DADIP2P_OFFLINE_LAMBDA_PORT: String(await freePort()),
+      OFFLINE_PORT: String(port),
+      OFFLINE_LAMBDA_PORT: String(await freePort()),
       DADIP2P_P2PConfig__CacheConfig__FileCachePath: join(dir.path, 'function'),
     });
     await emulator.shows('an emulator that is ready', /Server ready/);

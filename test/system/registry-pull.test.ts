@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
@@ -7,11 +7,11 @@ import * as assert from 'uvu/assert';
 import { sha256 } from '../support/blob-of.ts';
 import { get } from '../support/client.ts';
 import { type Descriptor, type Image, pushImage } from '../support/image.ts';
-import type { NodeProcess } from '../support/node-process.ts';
 import { type Pair, servedBytes, startPair, through } from '../support/pair.ts';
 import { need } from '../support/programs.ts';
 import { type Registry, startRegistry } from '../support/registry.ts';
 import { shared } from '../support/shared.ts';
+import { blobsOf, pull, sameImage } from '../support/skopeo.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const NAME = 'system/registry-pull';
@@ -45,39 +45,8 @@ const network = shared<Network>(test, async () => {
   };
 });
 
-const blobsOf = (image: Image): Descriptor[] => [image.config, ...image.layers];
 const blobUrl = (registry: Registry, { digest }: Descriptor) =>
   `${registry.url}/v2/library/big/blobs/${digest}`;
-
-/**
- * Pulls an image by skopeo through the proxy port. Go asks no proxy for `localhost` and for what it reads as an
- * address in 127/8; it reads `127.1` as a name, which a URL parser makes 127.0.0.1 of.
- */
-async function pull(agent: NodeProcess, { reference }: Image, target: string): Promise<void> {
-  const source = `docker://${reference.replace(/^127\.0\.0\.1:/, '127.1:')}`;
-  await run('skopeo', ['--insecure-policy', 'copy', '--src-tls-verify=false', source, `dir:${target}`], {
-    env: { PATH: process.env.PATH, ...proxyEnv(agent) },
-    timeout: PULL_MS,
-  });
-}
-
-const proxyEnv = ({ proxyPort }: NodeProcess) => {
-  const proxy = `http://127.0.0.1:${proxyPort}`;
-  return { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, http_proxy: proxy, https_proxy: proxy };
-};
-
-async function sameImage(target: string, image: Image): Promise<void> {
-  const names = await readdir(target);
-  for (const { digest, size } of blobsOf(image)) {
-    const name = digest.slice('sha256:'.length);
-    assert.ok(names.includes(name), `${digest} is missing`);
-    const bytes = await readFile(join(target, name));
-    assert.is(bytes.length, size);
-    assert.is(`sha256:${sha256(bytes)}`, digest);
-  }
-  const manifest = await readFile(join(target, 'manifest.json'));
-  assert.is(`sha256:${sha256(manifest)}`, image.manifest.digest);
-}
 
 const real = need(test, NAME, 'docker-registry', 'skopeo', 'curl');
 
