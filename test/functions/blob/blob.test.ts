@@ -1,8 +1,12 @@
+import { readSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KiB, MiB } from '../../../functions/blob/chunk.ts';
+import { FolderStore } from '../../../functions/blob/disk/folder.ts';
 import type { BlobFacts } from '../../../functions/blob/facts.ts';
+import { FilePiece } from '../../../functions/blob/file-piece.ts';
 import { MemoryStore } from '../../../functions/blob/memory.ts';
+import { TieredStore } from '../../../functions/blob/tiered.ts';
 import type { P2PError } from '../../../functions/protocol/errors.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { FlawedStore } from '../../support/flawed-store.ts';
@@ -10,6 +14,7 @@ import { gate } from '../../support/gate.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { CHUNK, digestPath, openReader, readBroken, readSpan } from '../../support/reader.ts';
 import { rejects } from '../../support/rejects.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 import { until } from '../../support/until.ts';
 
 const test = suite('functions/blob/blob');
@@ -273,6 +278,40 @@ test('stops with the reason of the signal while it waits for bytes', async () =>
   await until('the first bytes', () => origin.bytesSent >= 1000);
   leaving.abort(new Error('enough'));
   assert.is(((await reading) as Error).message, 'enough');
+});
+
+test('gives parts of open files to who can send them, and as bytes what of them was not sent', async () => {
+  await using origin = await startOrigin();
+  await using dir = await tempDir();
+  const durable = await FolderStore.open(dir.path);
+  const memory = new MemoryStore({ maxBytes: 64 * MiB });
+  await using kit = openReader({ store: new TieredStore(memory, durable), chunkBytes: MiB });
+  const bytes = blobOf(3 * MiB, 'files');
+  const url = origin.put('/blob', bytes, { headers: { 'cache-control': 'max-age=60' } });
+  await kit.read(url);
+  await kit.reader.settled();
+  let files = 0;
+  // Of a file that was not looked at yet the bytes come out of memory, and it is looked at for the next reader.
+  const stream = async () => {
+    files = 0;
+    const pieces: Buffer[] = [];
+    const { signal } = new AbortController();
+    for await (const piece of (await kit.open(url)).stream({ start: 0, end: bytes.length }, signal)) {
+      if (!(piece instanceof FilePiece)) {
+        pieces.push(Buffer.from(piece));
+        continue;
+      }
+      files += 1;
+      piece.sent = Math.floor(piece.length / 3);
+      const sent = Buffer.alloc(piece.sent);
+      readSync(piece.file, sent, 0, sent.length, piece.offset);
+      pieces.push(sent);
+    }
+    same(Buffer.concat(pieces), bytes);
+    return files;
+  };
+  await until('all files to have been looked at', async () => (await stream()) === 3);
+  assert.is(origin.hits.length, 3);
 });
 
 test('tells where bytes came from, each chunk counted once', async () => {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -8,6 +8,7 @@ import { rejects } from '../../../support/rejects.ts';
 import { chunkOf, idOf, sameChunk } from '../../../support/samples.ts';
 import { type OpenedStore, storeContract } from '../../../support/store-contract.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
+import { until } from '../../../support/until.ts';
 
 async function flip(file: string, at: number): Promise<void> {
   const bytes = await readFile(file);
@@ -66,6 +67,29 @@ test('refuses a folder that cannot be made', async () => {
   await using dir = await tempDir();
   await writeFile(join(dir.path, 'file'), '');
   await rejects('STORE_WRITE_FAILED', FolderStore.open(join(dir.path, 'file')));
+});
+
+test('keeps a lent file open until it is given back, whatever becomes of its name', async () => {
+  await using dir = await tempDir();
+  const store = await FolderStore.open(dir.path);
+  const { bytes } = chunkOf(1000, 'lent');
+  // One without a digest needs no look at what was written.
+  await store.write(idOf(), { bytes });
+  const extent = await store.extent(idOf());
+  const lent = [extent?.lend(), extent?.lend()];
+  await store.remove(idOf().key);
+  await store.close();
+  for (const file of lent) {
+    assert.ok(file);
+    const read = Buffer.alloc(1000);
+    readSync(file.fd, read, 0, 1000, 0);
+    assert.equal(read, Buffer.from(bytes));
+    file.giveBack();
+    // Twice is once.
+    file.giveBack();
+  }
+  const fd = lent[0]?.fd ?? -1;
+  await until('the file to be closed', () => !existsSync(`/proc/self/fd/${fd}`));
 });
 
 test.run();
