@@ -38,7 +38,7 @@ async function installPackages(missing: readonly Program[]): Promise<void> {
   );
   for (const { debian, purpose } of packages) console.log(`  ${debian}: ${purpose}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const names = packages.map(({ debian }) => debian);
+  const names = packages.flatMap(({ debian }) => debian.split(' '));
   if (!(await runQuietly('apt-get update', 'apt-get', ['update', '-q'], env))) return;
   const install = ['install', '-y', '-q', '--no-install-recommends', ...names];
   await withoutServices(() => runQuietly('apt-get install', 'apt-get', install, env));

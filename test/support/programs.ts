@@ -5,7 +5,7 @@ import { suite, type Test } from 'uvu';
 import { canMount } from './temp-dir.ts';
 
 interface RealProgram {
-  /** Debian's package; absent when there is none. */
+  /** Debian's packages; absent when there are none. */
   readonly debian?: string;
   readonly purpose: string;
 }
@@ -30,6 +30,10 @@ export const PROGRAMS = {
   ip: { debian: 'iproute2', purpose: 'hosts with links of their own; making them takes root on Linux' },
   iptables: { debian: 'iptables', purpose: 'links that lose packets' },
   cc: { debian: 'build-essential', purpose: 'clients that cost next to nothing' },
+  radosgw: {
+    debian: 'radosgw ceph-mon ceph-osd ceph-common',
+    purpose: 'a second real S3 server: Ceph, over a disk in memory',
+  },
   minio: { purpose: 'a real S3 server; radosgw takes its place where it is installed' },
   tmpfs: { purpose: 'a file system that gets full; mounting takes root on Linux' },
 } as const satisfies Record<string, RealProgram>;
@@ -67,6 +71,7 @@ const ROOTS_ALONE: readonly Program[] = ['dockerd', 'containerd', 'podman', 'ip'
 export function have(program: Program): boolean {
   if (program === 'tmpfs') return canMount();
   if (ROOTS_ALONE.includes(program) && !canMount()) return false;
+  if (program === 'radosgw') return haveRadosgw();
   if (program === 'minio') return findMinio() !== undefined || haveRadosgw();
   return findExecutable(program) !== undefined;
 }

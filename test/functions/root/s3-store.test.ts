@@ -1,103 +1,44 @@
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import * as assert from 'uvu/assert';
 import { KiB } from '../../../functions/blob/chunk.ts';
-import { chunkPath, factsPath } from '../../../functions/blob/path.ts';
-import { S3Bucket } from '../../../functions/root/s3-bucket.ts';
-import { S3Store } from '../../../functions/root/s3-store.ts';
-import type { Settings } from '../../../functions/service/config/settings.ts';
+import { chunkPath } from '../../../functions/blob/path.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
 import { listen } from '../../support/app.ts';
 import { sha256 } from '../../support/blob-of.ts';
 import { get } from '../../support/client.ts';
 import { startMinio } from '../../support/minio.ts';
+import {
+  httpClient,
+  type OpenedS3,
+  openS3,
+  openStore,
+  type S3Settings,
+  settingsOn,
+} from '../../support/opened-s3.ts';
 import { need } from '../../support/programs.ts';
 import { rejects } from '../../support/rejects.ts';
 import type { S3Server } from '../../support/s3-server.ts';
 import { BARE_KEY, chunkOf, fullFacts, idOf, KEY, sameChunk } from '../../support/samples.ts';
-import { type OpenedStore, storeContract } from '../../support/store-contract.ts';
+import { storeContract } from '../../support/store-contract.ts';
 
 const NAME = 'functions/root/s3-store';
 
-type S3Settings = NonNullable<Settings['S3']>;
-
 // One server for all tests, for it takes a second to start; each store has a prefix of its own.
 let server: Promise<S3Server> | undefined;
-let prefixes = 0;
 
 const minio = (): Promise<S3Server> => {
   server ??= startMinio();
   return server;
 };
 
-async function settingsOf(part: Partial<S3Settings> = {}): Promise<S3Settings> {
-  const { endpoint, region, accessKeyId, secretAccessKey, bucket } = await minio();
-  prefixes += 1;
-  return {
-    Endpoint: endpoint,
-    Region: region,
-    AccessKeyId: accessKeyId,
-    SecretAccessKey: secretAccessKey,
-    Bucket: bucket,
-    Prefix: `test-${prefixes}`,
-    ...part,
-  };
-}
+const settingsOf = async (part?: Partial<S3Settings>): Promise<S3Settings> => settingsOn(await minio(), part);
+const open = async (part?: Partial<S3Settings>): Promise<OpenedS3> => openS3(await settingsOf(part));
 
-const httpClient = () =>
-  new HttpClient({ connectMs: 2_000, firstByteMs: 10_000, idleMs: 10_000, connections: 16 });
-
-const openStore = async (settings: S3Settings, http: HttpClient) =>
-  new S3Store(await S3Bucket.open(settings, http));
-
-interface OpenedS3 extends OpenedStore {
-  readonly client: S3Client;
-  /** Bucket and key of what is kept at a path. */
-  at(path: string): { Bucket: string; Key: string };
-}
-
-async function openS3(part: Partial<S3Settings> = {}): Promise<OpenedS3> {
-  const settings = await settingsOf(part);
-  const http = httpClient();
-  const store = await openStore(settings, http);
-  const client = new S3Client({
-    endpoint: settings.Endpoint,
-    region: settings.Region,
-    forcePathStyle: true,
-    credentials: {
-      accessKeyId: settings.AccessKeyId ?? '',
-      secretAccessKey: settings.SecretAccessKey ?? '',
-    },
-  });
-  const at = (path: string) => ({
-    Bucket: settings.Bucket,
-    Key: `${settings.Prefix}${settings.Prefix === '' ? '' : '/'}${path}`,
-  });
-  const spoil = async (path: string) => {
-    const { Body, Metadata } = await client.send(new GetObjectCommand(at(path)));
-    const bytes = Buffer.from((await Body?.transformToByteArray()) ?? []);
-    bytes[10] = (bytes[10] ?? 0) ^ 1;
-    await client.send(new PutObjectCommand({ ...at(path), Body: bytes, Metadata }));
-  };
-  return {
-    store,
-    client,
-    at,
-    reopen: () => openStore(settings, http),
-    spoilChunk: (id) => spoil(chunkPath(id)),
-    spoilFacts: (key) => spoil(factsPath(key)),
-    async [Symbol.asyncDispose]() {
-      await store.close();
-      await http.close();
-      client.destroy();
-    },
-  };
-}
-
-const suite = storeContract(NAME, openS3, { durable: true, spoilable: true });
+const suite = storeContract(NAME, open, { durable: true, spoilable: true });
 const test = need(suite, NAME, 'minio');
 
 test('keeps a chunk as one object below its prefix, with its digest beside it', async () => {
-  await using opened = await openS3();
+  await using opened = await open();
   const chunk = chunkOf(1000, 'object');
   await opened.store.write(idOf(), chunk);
   const found = await opened.client.send(new GetObjectCommand(opened.at(chunkPath(idOf()))));
@@ -106,7 +47,7 @@ test('keeps a chunk as one object below its prefix, with its digest beside it', 
 });
 
 test('tells where a chunk can be read by anyone for a quarter of an hour, and nothing of one that is not there', async () => {
-  await using opened = await openS3();
+  await using opened = await open();
   const chunk = chunkOf(1000, 'located');
   assert.is(await opened.store.locate?.(idOf()), undefined);
   await opened.store.write(idOf(), chunk);
@@ -122,8 +63,8 @@ test('tells where a chunk can be read by anyone for a quarter of an hour, and no
 });
 
 test('keeps what two stores with other prefixes have apart', async () => {
-  await using one = await openS3({ Prefix: 'apart-1/' });
-  await using two = await openS3({ Prefix: 'apart-2' });
+  await using one = await open({ Prefix: 'apart-1/' });
+  await using two = await open({ Prefix: 'apart-2' });
   await one.store.write(idOf(), chunkOf(10, 'one'));
   assert.is(await two.store.read(idOf()), undefined);
   await two.store.remove(KEY);
@@ -131,13 +72,13 @@ test('keeps what two stores with other prefixes have apart', async () => {
 });
 
 test('makes the bucket where there is none', async () => {
-  await using opened = await openS3({ Bucket: `made-${Date.now()}`, Prefix: '' });
+  await using opened = await open({ Bucket: `made-${Date.now()}`, Prefix: '' });
   await opened.store.write(idOf(), chunkOf(10, 'made'));
   sameChunk(await opened.store.read(idOf()), chunkOf(10, 'made'));
 });
 
 test('never gives back an object without a digest, too long a one, or an empty one, and removes it', async () => {
-  await using opened = await openS3();
+  await using opened = await open();
   const id = idOf({ chunkBytes: 1024 });
   const chunk = chunkOf(1025, 'long');
   const objects = [
@@ -155,7 +96,7 @@ test('never gives back an object without a digest, too long a one, or an empty o
 });
 
 test('removes a key of more objects than one page of a list has', async () => {
-  await using opened = await openS3();
+  await using opened = await open();
   const { client, store, at } = opened;
   const ids = Array.from({ length: 1100 }, (_, index) => idOf({ index }));
   for (let from = 0; from < ids.length; from += 50) {
