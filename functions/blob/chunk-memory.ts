@@ -1,8 +1,8 @@
 // Buffers kept for the next flights; more are left to the garbage collector. Four readers that each look four chunks
 // ahead take as many, with what of theirs is being written.
 const MOST_KEPT = 48;
-// What has not been needed for so long goes, but for a few.
-const IDLE_MS = 10_000;
+// What has not been needed for so long goes, but for a few: longer than pulls pause between layers.
+const IDLE_MS = 60_000;
 const FEWEST_KEPT = 8;
 
 /** What a released buffer is filled with where tests look for a use after release. */
