@@ -37,7 +37,8 @@ export async function handler(event: object, context: LambdaContext): Promise<ob
   });
   const call = callOf(event);
   if (call === undefined) return handle(event, context);
-  await warmer.perform(call, AbortSignal.timeout(context.getRemainingTimeInMillis() * SHARE_OF_TIME), NEVER);
+  const budgetMs = Math.floor(context.getRemainingTimeInMillis() * SHARE_OF_TIME);
+  await warmer.perform(call, AbortSignal.timeout(budgetMs), NEVER);
   // The platform freezes the instance when this returns: what was fetched must be kept by then.
   await root.reader.settled();
   return {};
