@@ -8,13 +8,14 @@ import { nearest } from '../functions/service/config/nearest.ts';
 import { parseArguments } from './cli/arguments.ts';
 import type { World } from './cli/command.ts';
 import { DOCTOR } from './cli/doctor.ts';
+import { EXPLAIN } from './cli/explain.ts';
 import { COMMON_FLAGS, formatCommandHelp, formatHelp } from './cli/help.ts';
 import { RUN } from './cli/run.ts';
 import { SETUP, UNINSTALL } from './cli/setup.ts';
 import { START } from './cli/start.ts';
 import { WARM } from './cli/warm.ts';
 
-const COMMANDS = [RUN, START, SETUP, DOCTOR, UNINSTALL, WARM];
+const COMMANDS = [RUN, START, SETUP, DOCTOR, UNINSTALL, WARM, EXPLAIN];
 
 const world: World = {
   env: process.env,

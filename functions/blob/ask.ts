@@ -2,6 +2,7 @@ import type { Address } from '../protocol/address.ts';
 import type { HeaderLines } from '../protocol/errors.ts';
 import type { Grant } from '../protocol/grant.ts';
 import type { Credential } from './access/credential.ts';
+import type { ReadTrace } from './read-trace.ts';
 
 /** What someone wants to read. */
 export interface Ask {
@@ -20,6 +21,8 @@ export interface Ask {
   readonly relays?: boolean;
   /** True when nobody is to be asked for it: whoever asks keeps its client's credential to itself. */
   readonly onlyCached?: boolean;
+  /** Is told where each chunk came from. */
+  readonly trace?: ReadTrace | undefined;
   /** True when the asker doubts what is cached (`Cache-Control: no-cache`): facts are confirmed, digests checked again. */
   readonly doubtful: boolean;
 }

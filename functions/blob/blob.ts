@@ -41,6 +41,12 @@ export class Blob {
     const from = this.fetchedFrom ?? 'memory';
     this.first = { from, sha256: chunk.sha256 };
     this.#reader.count(from, end - start, 1);
+    const { trace } = this.#ask;
+    if (trace !== undefined) {
+      const nowMs = trace.now();
+      const times = { wantedMs: nowMs, firstByteMs: nowMs, doneMs: nowMs };
+      trace.gave({ index, bytes: end - start, from, ...times, journey: undefined });
+    }
     return {
       bytes: chunk.bytes.subarray(start - base, end - base),
       release: () => chunk.memory?.release(),

@@ -101,9 +101,10 @@ export class Filler {
   async #fillUp(filling: Filling, opened: OpenReply | undefined): Promise<void> {
     const { flight } = filling;
     if (opened !== undefined) {
+      flight.journey?.asked(opened.source);
       await this.#transfer(filling, opened).catch((error: unknown) => {
         if (!(error instanceof P2PError) || error.retry !== 'elsewhere') throw error;
-        this.#report(opened.source, error);
+        this.#report(filling, opened.source, error);
       });
     }
     for (let round = 1; flight.filled < flight.length; round += 1) {
@@ -124,7 +125,7 @@ export class Filler {
         if (filling.facts.rangeless) await this.#draw(filling, source);
         else await this.#transfer(filling, await this.#open(filling, source));
       },
-      (source, error) => this.#report(source, error),
+      (source, error) => this.#report(filling, source, error),
     );
   }
 
@@ -156,6 +157,7 @@ export class Filler {
       headers: { ...headersFor(filling, source), range },
       bulk: true,
     } as const;
+    flight.journey?.asked(source);
     const reply = await source.open(query, this.#signal);
     return { source, reply, answer: await readAnswer(reply, source) };
   }
@@ -186,6 +188,7 @@ export class Filler {
     }
     const giver = reply.from ?? source;
     flight.from = giver.kind;
+    flight.journey?.answered(giver, reply.redirects ?? 0);
     give(givers, giver);
     if (giver.kind === 'sibling') flight.distrust();
     else if (flight.filled === 0)
@@ -208,6 +211,7 @@ export class Filler {
     const running = blamed.size === 0 ? this.#pours.find(facts.key, offset) : undefined;
     if (running !== undefined) return this.#drawFrom(running, filling);
     const headers = headersFor(filling, source);
+    flight.journey?.asked(source);
     const reply = await source.open({ address, method: 'GET', headers }, this.#signal);
     const answer = await readAnswer(reply, source);
     await this.#transferWhole(filling, { source, reply, answer });
@@ -223,6 +227,7 @@ export class Filler {
 
   async #drawFrom(pour: Pour, { flight, givers }: Filling): Promise<void> {
     flight.from = pour.source.kind;
+    flight.journey?.answered(pour.source, 0);
     give(givers, pour.source);
     await this.#pours.fill(pour, flight, flight.id.index * flight.id.chunkBytes);
   }
@@ -236,7 +241,8 @@ export class Filler {
     return new P2PError(code, `${source} sent other bytes for chunk ${flight.id.index} of ${flight.id.key}`);
   }
 
-  #report(source: Source, error: P2PError): void {
+  #report({ flight }: Filling, source: Source, error: P2PError): void {
+    flight.journey?.failed(error.code);
     this.#events.failed('upstream_failed', { source: source.name, code: error.code, error: error.message });
   }
 }

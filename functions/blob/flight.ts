@@ -2,6 +2,7 @@ import { P2PError } from '../protocol/errors.ts';
 import type { Ask } from './ask.ts';
 import type { Chunk, ChunkId } from './chunk.ts';
 import { type ChunkMemory, ChunkPool } from './chunk-memory.ts';
+import type { Journey } from './journey.ts';
 
 const UNPOOLED = new ChunkPool(0);
 
@@ -17,6 +18,8 @@ export class Flight {
   readonly askers: Ask[] = [];
   /** Where the bytes come from: a store's or source's name; undefined until known. */
   from: string | undefined;
+  /** How it came to be filled, where somebody may ask. */
+  journey: Journey | undefined;
   /** sha-256 in hex that the chunk must have, when that is known before it is whole. */
   expected: string | undefined;
   /** True when what it belongs to was dropped meanwhile: it serves who is on it, and is not kept. */

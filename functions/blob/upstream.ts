@@ -22,6 +22,8 @@ export interface Reply {
   readonly trailers?: () => HeaderLines;
   /** Who answers, where that is not who was asked. */
   readonly from?: Giver;
+  /** How often the question was sent on to another node. */
+  readonly redirects?: number;
   /**
    * The sha-256 in hex that a chunk, of which this reply has the last bytes, is proven to have; to be asked for once
    * the body has been read. `undefined` when nothing that can be believed says so.

@@ -6,6 +6,7 @@ import type { HeaderLines } from '../protocol/errors.ts';
 import { AGENT_HEADER, capChain, headerValue, PROXY_NAME } from '../protocol/headers.ts';
 import { MANIFEST_ACCEPT } from '../protocol/manifest.ts';
 import type { RangeSpec } from '../protocol/range.ts';
+import type { RequestTrace } from './traces.ts';
 
 /** One request for a blob, whichever way it came in. */
 export interface BlobRequest {
@@ -18,13 +19,15 @@ export interface BlobRequest {
   readonly shown?: Ask['shown'];
   /** X-P2P-Agent for the next hop; undefined where this node is the last. */
   readonly chain: string | undefined;
+  /** Where it is noted what this request was given. */
+  readonly trace?: RequestTrace | undefined;
   /** Lower-case, put over the headers of a reply that comes out of the cache or goes into it. */
   readonly headers?: HeaderLines;
 }
 
 /** What a request asks a reader for; `specs` are the ranges that it asks for, if it asks for any. */
 export function askOf(
-  { request, address, chain, node, shown }: BlobRequest,
+  { request, address, chain, node, shown, trace }: BlobRequest,
   specs: readonly RangeSpec[] | undefined,
 ): Ask {
   const { headers, method } = request;
@@ -35,7 +38,9 @@ export function askOf(
       ...(address.isManifest ? { accept: MANIFEST_ACCEPT } : {}),
       ...(chain === undefined ? {} : { [AGENT_HEADER]: capChain(chain) }),
       ...(headers.authorization === undefined ? {} : { authorization: headers.authorization }),
+      ...traceHeaders(request, trace),
     },
+    trace,
     first: method === 'HEAD' && !address.isManifest ? undefined : firstByte(specs),
     wantsBody: method !== 'HEAD',
     relays: node !== undefined && takesTrailers(request),
@@ -46,6 +51,16 @@ export function askOf(
     doubtful:
       /\bno-cache\b/.test(headers['cache-control'] ?? '') &&
       (address.digest === undefined || node !== undefined),
+  };
+}
+
+/** The trace of a request, for whoever is asked on its behalf. */
+export function traceHeaders({ headers }: IncomingMessage, trace: RequestTrace | undefined): HeaderLines {
+  const traceparent = trace?.traceparent ?? headerValue(headers, 'traceparent');
+  const tracestate = headerValue(headers, 'tracestate');
+  return {
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tracestate === undefined ? {} : { tracestate }),
   };
 }
 

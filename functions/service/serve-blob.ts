@@ -11,7 +11,14 @@ import { AGENT_HEADER, forwardedHeaders, headerValue } from '../protocol/headers
 import { PLAN_RANGE_HEADER, PLAN_TYPE } from '../protocol/plan.ts';
 import { parseRange, type Span } from '../protocol/range.ts';
 import { BlobHeaders, hit, miss } from './blob-headers.ts';
-import { askOf, type BlobRequest, hasCookies, isForOneAlone, takesTrailers } from './blob-request.ts';
+import {
+  askOf,
+  type BlobRequest,
+  hasCookies,
+  isForOneAlone,
+  takesTrailers,
+  traceHeaders,
+} from './blob-request.ts';
 import { ChunkProof } from './chunk-proof.ts';
 import type { ChunkSignatures } from './chunk-signature.ts';
 import type { FileSender } from './file-sender.ts';
@@ -22,6 +29,7 @@ import { relay } from './relay.ts';
 import { ReplyLimit } from './reply-limit.ts';
 import { planReply, type ReplyPlan } from './reply-plan.ts';
 import { makePlan, wantsPlan } from './serve-plan.ts';
+import type { RequestTrace, Traces } from './traces.ts';
 
 /** What serving blobs takes. */
 export interface BlobServerParts {
@@ -38,6 +46,8 @@ export interface BlobServerParts {
   readonly files?: FileSender | undefined;
   /** Where there is a Secret: then nodes that ask can check what they are given. */
   readonly signatures?: ChunkSignatures | undefined;
+  /** Where it is noted what requests were given, if anywhere. */
+  readonly traces?: Traces | undefined;
   /** Where others can read a chunk by themselves. */
   readonly locate?: ChunkStore['locate'] | undefined;
 }
@@ -66,10 +76,34 @@ export class BlobServer {
         headers: { Allow: 'GET, HEAD' },
       });
     }
+    const trace = this.#trace(asked);
+    const traced =
+      trace === undefined
+        ? asked
+        : { ...asked, trace, headers: { ...asked.headers, traceresponse: trace.traceparent } };
+    try {
+      await this.#answerTwice(traced);
+      trace?.end(String(response.statusCode));
+    } catch (error) {
+      trace?.end(error instanceof P2PError ? error.code : 'failed');
+      throw error;
+    }
+  }
+
+  #trace({ request, address }: BlobRequest): RequestTrace | undefined {
+    const { method = '', headers } = request;
+    return this.#parts.traces?.begin({
+      method,
+      url: address.url,
+      traceparent: headerValue(headers, 'traceparent'),
+    });
+  }
+
+  async #answerTwice(asked: BlobRequest): Promise<void> {
     try {
       await this.#answer(asked);
     } catch (error) {
-      if (response.headersSent || !mayAskAgain(error, request)) throw error;
+      if (asked.response.headersSent || !mayAskAgain(error, asked.request)) throw error;
       await this.#answer(asked);
     }
   }
@@ -189,6 +223,7 @@ export class BlobServer {
     const headers = {
       // What is fetched to be shared is asked for in our own name; this is for the one client alone.
       ...forwardedHeaders(request.headers),
+      ...traceHeaders(request, asked.trace),
       ...(chain === undefined ? {} : { [AGENT_HEADER]: chain }),
     };
     const method = request.method === 'HEAD' ? 'HEAD' : 'GET';

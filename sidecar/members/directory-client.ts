@@ -4,7 +4,7 @@ import { headerValue } from '../../functions/protocol/headers.ts';
 import { AGENTS_PATH, type Announcement, parseMembers } from '../../functions/protocol/member.ts';
 import type { TokenUse } from '../../functions/protocol/token.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
-import { replyText } from '../../functions/service/reply-text.ts';
+import { readText } from '../../functions/service/read-text.ts';
 import type { Member } from './member.ts';
 
 /** How one root's directory is asked. */
@@ -56,7 +56,7 @@ export class DirectoryClient {
       if (reply.status !== 200) reply.body.discard();
       if (reply.status === 304 && last !== undefined) return last.members;
       if (reply.status !== 200) throw this.#refused(reply.status);
-      const members = parseMembers(await replyText(reply, MAX_LIST_BYTES));
+      const members = parseMembers(await readText(reply.body, MAX_LIST_BYTES, this.root));
       if (members === undefined) {
         throw new P2PError('UPSTREAM_MISMATCHED', `${this.root} sent no list of agents`);
       }

@@ -7,7 +7,7 @@ import { headerValue } from '../../functions/protocol/headers.ts';
 import { PLAN_RANGE_HEADER, PLAN_TYPE, type Plan, parsePlan } from '../../functions/protocol/plan.ts';
 import { formatContentRange, formatRange, parseRange, type Span } from '../../functions/protocol/range.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
-import { replyText } from '../../functions/service/reply-text.ts';
+import { readText } from '../../functions/service/read-text.ts';
 
 type Open = Source['open'];
 
@@ -126,7 +126,7 @@ export class Plans {
       this.#known.set(name, { known: undefined });
       return undefined;
     }
-    const plan = parsePlan(await replyText(reply, MAX_PLAN_BYTES));
+    const plan = parsePlan(await readText(reply.body, MAX_PLAN_BYTES, 'a root'));
     const lifeMs = (plan?.lifeSeconds ?? 0) * 1000 - MARGIN_MS;
     const isComplete = plan !== undefined && plan.chunks.length === plan.end - plan.first;
     const ttl = isComplete && lifeMs > 0 ? lifeMs : ABSENT_MS;

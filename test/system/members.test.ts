@@ -60,7 +60,7 @@ async function meet(root: NodeProcess): Promise<void> {
     assert.equal(await third.stop(), 0);
     await Promise.all([first, second].map((one) => knows(one, first, second)));
     // It comes back at another port, and is the same one.
-    await using again = await startNode({ settings: third.settings });
+    await using again = await startNode({ settings: third.settings, readyMs: 60_000 });
     await knows(first, first, second, again);
     const idOf = (members: readonly Member[] = [], url: string) => members.find((one) => one.url === url)?.id;
     assert.is((await membersOf(again)).self.id, idOf(views[0], third.url));
