@@ -92,4 +92,17 @@ real('an agent learns by HEAD what a blob is, and passes on what the origin dema
   allFit(lambda);
 });
 
+real(
+  'a function whose chunks would not fit its replies says so at its first call, and which setting',
+  async () => {
+    await using s3 = await strictS3();
+    await using origin = await startOrigin();
+    const size = { DADIP2P_P2PConfig__CacheConfig__ChunkSize: '8MiB' };
+    const env = (tmp: string) => functionEnv(origin, tmp, { ...s3Env(s3), ...size });
+    await using lambda = await startFunctionUrl({ env });
+    assert.is((await get(`${lambda.url}/healthz`)).status, 502);
+    assert.match(lambda.output(), /P2PConfig\.CacheConfig\.ChunkSize: a chunk of 8388608 bytes does not fit/);
+  },
+);
+
 test.run();
