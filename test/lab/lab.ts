@@ -13,6 +13,7 @@ import { WAYS, type Way } from './ways.ts';
 export interface LabBlob {
   readonly size: number;
   readonly path: string;
+  readonly digest: string;
   /** What a client compares with. */
   readonly file: string;
   readonly seed: string;
@@ -72,7 +73,8 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       const bytes = virtualBlob(size, seed);
       const file = join(dir.path, `blob-${blobs}`);
       writeBlob(file, bytes);
-      const blob: LabBlob = { size, seed, file, path: `/v2/lab/blobs/sha256:${sha256(bytes)}` };
+      const digest = `sha256:${sha256(bytes)}`;
+      const blob: LabBlob = { size, seed, file, digest, path: `/v2/lab/blobs/${digest}` };
       await lab.restock(blob);
       return blob;
     },

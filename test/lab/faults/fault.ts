@@ -15,6 +15,8 @@ export interface LabFault {
   readonly noSource?: true;
   /** Before it, the last agent has read the blob, and so a root and S3 have it too. */
   readonly warm?: true;
+  /** The agent `VICTIM` owns the last chunk of the blob. */
+  readonly owned?: true;
   /** Ends by itself so long after; else when every client has ended that it must not cost anything. */
   readonly lastsMs?: number;
   begin(stage: Stage, blob: LabBlob): Promise<void>;

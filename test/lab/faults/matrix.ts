@@ -8,6 +8,7 @@ interface Subject {
   readonly of: string;
   pick(stage: Stage): readonly Machine[];
   readonly spoils?: readonly number[];
+  readonly owned?: true;
   /** So long nobody has the bytes. */
   readonly lastsMs?: number;
   readonly noSource?: true;
@@ -17,6 +18,12 @@ const range = (from: number, to: number) => Array.from({ length: to - from }, (_
 
 const SUBJECTS: readonly Subject[] = [
   { of: 'one sibling', pick: ({ cluster }) => cluster.agents.slice(VICTIM, VICTIM + 1), spoils: [VICTIM] },
+  {
+    of: 'the owner of a chunk',
+    pick: ({ cluster }) => cluster.agents.slice(VICTIM, VICTIM + 1),
+    spoils: [VICTIM],
+    owned: true,
+  },
   {
     of: 'half of the siblings',
     pick: ({ cluster }) => cluster.agents.slice(READERS),
@@ -73,18 +80,20 @@ const MISDEEDS: readonly Misdeed[] = [
 ];
 
 /** Each of them done to each. */
-export const MATRIX: readonly LabFault[] = SUBJECTS.flatMap(({ of, pick, spoils = [], lastsMs, noSource }) =>
-  MISDEEDS.map(({ how, begin, isMild }): LabFault => {
-    // A slow link is the way in's own only as far as its client is concerned: it gets what it is due, late.
-    const fault: LabFault = {
-      of,
-      how,
-      spoils,
-      begin: async (stage) => {
-        await Promise.all(pick(stage).map(begin));
-      },
-    };
-    const outage = { ...(lastsMs !== undefined && { lastsMs }), ...(noSource && { noSource }) };
-    return isMild ? fault : { ...fault, ...outage };
-  }),
+export const MATRIX: readonly LabFault[] = SUBJECTS.flatMap(
+  ({ of, pick, spoils = [], owned, lastsMs, noSource }) =>
+    MISDEEDS.map(({ how, begin, isMild }): LabFault => {
+      // A slow link is the way in's own only as far as its client is concerned: it gets what it is due, late.
+      const fault: LabFault = {
+        of,
+        how,
+        spoils,
+        ...(owned && { owned }),
+        begin: async (stage) => {
+          await Promise.all(pick(stage).map(begin));
+        },
+      };
+      const outage = { ...(lastsMs !== undefined && { lastsMs }), ...(noSource && { noSource }) };
+      return isMild ? fault : { ...fault, ...outage };
+    }),
 );

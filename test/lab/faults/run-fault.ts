@@ -1,10 +1,13 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { Owners } from '../../../sidecar/upstream/owner.ts';
 import type { NodeMachine } from '../cluster.ts';
 import type { LabBlob } from '../lab.ts';
 import type { Ending, Pulled } from '../pull.ts';
 import { WAY_NAMES, type Way } from '../ways.ts';
 import { type LabFault, nameOf } from './fault.ts';
-import { READERS, type Stage } from './stage.ts';
+import { READERS, type Stage, VICTIM } from './stage.ts';
 
 const MiB = 2 ** 20;
 const BLOB_BYTES = 24 * MiB;
@@ -45,9 +48,9 @@ export interface FaultResult {
 /** Lets every agent's client read a new blob, by all ways in, while something goes wrong; then heals the stage. */
 export async function runFault(stage: Stage, fault: LabFault): Promise<FaultResult> {
   const { cluster } = stage;
-  const blob = await stage.addBlob(BLOB_BYTES);
+  const blob = await (fault.owned ? addOwned(stage) : stage.addBlob(BLOB_BYTES));
   const spoils = new Set(fault.spoils);
-  if (fault.warm) await stage.pull(cluster.agents.at(-2) as NodeMachine, blob, 'prefix').ended;
+  if (fault.warm) await stage.pull(cluster.agents[VICTIM] as NodeMachine, blob, 'prefix').ended;
   await cluster.origin.program.tell({ forget: true });
   const origin = cluster.origin.program;
 
@@ -83,6 +86,23 @@ export async function runFault(stage: Stage, fault: LabFault): Promise<FaultResu
     ...(isSameOrigin && { originTimes: bytes / blob.size, originRequests: requests }),
     complaints: complaintsOf(fault, result),
   };
+}
+
+/** A blob whose last chunk the victim owns, in the eyes of every agent that knows all of them. */
+async function addOwned(stage: Stage): Promise<LabBlob> {
+  const members = await Promise.all(
+    stage.cluster.agents.map(async ({ host, program }) => {
+      const id = (await readFile(join(program.cacheDir, 'node-id'), 'utf8')).trim();
+      return { id, url: host.address, zone: '', weight: 1 };
+    }),
+  );
+  const owners = new Owners(members);
+  for (;;) {
+    const blob = await stage.addBlob(BLOB_BYTES);
+    const [owner] = owners.ranked(blob.digest, BLOB_BYTES / MiB - 1, 1);
+    if (owner?.url === stage.cluster.agents[VICTIM]?.host.address) return blob;
+    await stage.dropBlob(blob);
+  }
 }
 
 /** The first agents have a client for each way in; where one alone is spared, it has them all. */
