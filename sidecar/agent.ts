@@ -46,6 +46,7 @@ import { Leaves } from './tls/leaf.ts';
 import { clusterTrust, type NodeTls } from './tls/node-tls.ts';
 import { prepareInterception } from './tls/prepare.ts';
 import { FallbackUpstream } from './upstream/fallback.ts';
+import { rootUrlsOf } from './upstream/root-urls.ts';
 import { RootsUpstream } from './upstream/roots.ts';
 
 // As long as OpenSSL's own clients wait; a phone on a bad link takes some seconds.
@@ -117,7 +118,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     audience: audienceOf(self),
     isOfThisHost,
   });
-  const rootUrls = P2PConfig.RootList.map((root) => rootUrl(root, P2PConfig.ServeBySSL));
+  const rootUrls = rootUrlsOf(P2PConfig);
   const members = await openMembers(settings, {
     address: self,
     roots: rootUrls,
@@ -157,9 +158,10 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     upstream,
     access: accessPolicy(settings, log),
     chunkBytes: CacheConfig.ChunkSize,
-    lookAhead: PrefetchConfig.PrefetchEnable
-      ? { perRead: 4, total: PrefetchConfig.PrefetchThread }
-      : { perRead: 0, total: 0 },
+    lookAhead: {
+      total: PrefetchConfig.PrefetchThread,
+      ...(PrefetchConfig.PrefetchEnable ? (sharing?.lookAhead ?? { perRead: 4 }) : { perRead: 0 }),
+    },
     events,
     // Siblings check by them what they get from each other.
     sumsAll: settings.Secret.length > 0,
@@ -243,9 +245,6 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     },
   };
 }
-
-const rootUrl = (root: string, bySsl: boolean): string =>
-  (root.includes('://') ? root : `${bySsl ? 'https' : 'http'}://${root}`).replace(/\/$/, '');
 
 async function openCache(
   config: Settings['P2PConfig']['CacheConfig'],

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
+import type { LookAhead } from '../functions/blob/look-ahead.ts';
 import type { Upstream } from '../functions/blob/upstream.ts';
 import { ChunkSignatures } from '../functions/service/chunk-signature.ts';
 import type { ClusterKeys } from '../functions/service/cluster-keys.ts';
@@ -49,6 +51,7 @@ export interface Sharing {
   readonly upstream: Upstream;
   readonly refer: NonNullable<P2PAppParts['refer']>;
   readonly signatures: ChunkSignatures;
+  readonly lookAhead: Omit<LookAhead, 'total'>;
   close(): Promise<void>;
 }
 
@@ -93,6 +96,8 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
     upstream: new HedgedUpstream(new FallbackUpstream(all), () => metrics.hedged()),
     refer: (asked) => referrals.of(asked),
     signatures,
+    // A chunk that many want takes its way through several nodes: more have to be under way to keep the link full.
+    lookAhead: { perRead: 8, offset: createHash('sha256').update(members.self.id).digest().readUInt32BE() },
     close: () => http.close(),
   };
 }

@@ -3,13 +3,13 @@ import type { Ask } from './ask.ts';
 import type { Chunk } from './chunk.ts';
 import type { BlobFacts } from './facts.ts';
 import type { Flight } from './flight.ts';
+import type { LookAhead } from './look-ahead.ts';
 import type { Extent } from './store.ts';
 import type { DigestPass } from './verify.ts';
 
 /** What a blob is read out of: the reader's part that hands out chunks and keeps what reading them has shown. */
 export interface ChunkSource {
-  /** Chunks fetched ahead of one read. */
-  readonly lookAhead: number;
+  readonly lookAhead: LookAhead;
   /** A chunk that is in memory, held for the caller. */
   glance(facts: BlobFacts, index: number): Chunk | undefined;
   /** A chunk that needs no waiting for a store: in memory, or on its way already. */

@@ -13,7 +13,9 @@ import type { BlobFacts } from './facts.ts';
 import type { OpenReply } from './fill.ts';
 import { Flight } from './flight.ts';
 import { addressKey, claimKey } from './identity.ts';
+import { Journey } from './journey.ts';
 import type { Leases } from './leases.ts';
+import type { LookAhead } from './look-ahead.ts';
 import { Passes } from './passes.ts';
 import { chunkPath } from './path.ts';
 import { type Adopted, Pilot } from './pilot.ts';
@@ -29,8 +31,7 @@ export interface FleetParts {
   readonly catalog: Catalog;
   readonly access: Access;
   readonly chunkBytes: number;
-  /** Chunks fetched ahead of one reader, and ahead of all readers together. */
-  readonly lookAhead: { readonly perRead: number; readonly total: number };
+  readonly lookAhead: LookAhead;
   readonly events: ReaderEvents;
   /** Where other processes fetch into the same store. */
   readonly leases?: Leases | undefined;
@@ -44,7 +45,7 @@ const SUSPECT_MS = 60_000;
 
 /** Hands out the chunks of blobs: from the store, from a flight under way, or by a new one from the upstream. */
 export class Fleet implements ChunkSource {
-  readonly lookAhead: number;
+  readonly lookAhead: LookAhead;
   readonly #parts: FleetParts;
   readonly #pilot: Pilot;
   readonly #stored: StoredChunks;
@@ -61,7 +62,7 @@ export class Fleet implements ChunkSource {
     this.#parts = parts;
     this.#stored = new StoredChunks(parts.store, parts.events, parts.sumsAll);
     this.#pool = new ChunkPool(parts.chunkBytes, parts.poison);
-    this.lookAhead = parts.lookAhead.perRead;
+    this.lookAhead = parts.lookAhead;
     this.#pilot = new Pilot({ ...parts, stored: this.#stored }, this, signal);
   }
 
@@ -200,6 +201,10 @@ export class Fleet implements ChunkSource {
   #launch(flight: Flight, ask: Ask, facts: BlobFacts, adopted?: Adopted): void {
     const path = chunkPath(flight.id);
     this.#flights.set(path, flight);
+    if (ask.trace !== undefined) {
+      flight.journey = new Journey(() => ask.trace?.now() ?? 0);
+      ask.trace.fetching(flight.id.index, flight.journey);
+    }
     board(flight, ask);
     this.track(
       this.#pilot

@@ -15,6 +15,7 @@ import { type BlobFacts, isFresh, sourceOf } from './facts.ts';
 import { Fleet } from './fleet.ts';
 import { addressKey, blobKey, claimKey } from './identity.ts';
 import { type Claim, type Leases, NO_LEASES, UNLEASED } from './leases.ts';
+import type { LookAhead } from './look-ahead.ts';
 import { factsPath, leasePath } from './path.ts';
 import { Probe } from './probe.ts';
 import type { ChunkStore } from './store.ts';
@@ -29,8 +30,7 @@ export interface ReaderParts {
   readonly access: AccessPolicy;
   /** Size of the chunks that blobs are cut into. */
   readonly chunkBytes: number;
-  /** Chunks fetched ahead of one reader, and ahead of all readers together. */
-  readonly lookAhead: { readonly perRead: number; readonly total: number };
+  readonly lookAhead: LookAhead;
   readonly events: ReaderEvents;
   /** Where other processes fetch into the same store. */
   readonly leases?: Leases | undefined;
@@ -135,6 +135,11 @@ export class BlobReader {
     // The nodes above have not seen the write: they must not vouch for what they keep.
     this.#fleet.suspect(address);
     await this.#catalog.expire(addressKey(address));
+  }
+
+  /** Drops from memory what is known of an address: whoever removed it from the store has this one ask there again. */
+  release(addressKey: string): void {
+    this.#catalog.release(addressKey);
   }
 
   /** Resolves when all that was fetched and learnt so far is kept: a function waits for it before it freezes. */

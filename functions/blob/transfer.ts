@@ -7,6 +7,7 @@ import type { ChunkSource } from './chunk-source.ts';
 import type { BlobFacts } from './facts.ts';
 import { FilePiece } from './file-piece.ts';
 import { Flight, type FlightReader } from './flight.ts';
+import { aheadOf } from './look-ahead.ts';
 import { readExtent } from './read-extent.ts';
 import type { Extent } from './store.ts';
 import type { DigestPass } from './verify.ts';
@@ -51,8 +52,8 @@ export class Transfer {
   /** The first chunk of which some is held back. */
   #tailFrom = Number.POSITIVE_INFINITY;
   #window = 1;
-  /** The last chunk that was asked for ahead. */
-  #askedTo = -1;
+  /** The chunks ahead that were asked for. */
+  readonly #askedFor = new Set<number>();
   /** Those asked for ahead that had not landed when last looked at. */
   #asked: number[] = [];
 
@@ -98,9 +99,13 @@ export class Transfer {
   async *#slice(slice: Slice): AsyncGenerator<Uint8Array | FilePiece, void, undefined> {
     const { index, from, to } = slice;
     let at = from;
+    const { trace } = this.#ask;
+    const wantedMs = trace?.now() ?? 0;
+    let firstByteMs = 0;
     let supply = await this.#supply(index, this.#takesFiles && to - from >= WORTH_A_FILE_BYTES);
     if (!(supply instanceof Flight)) {
       this.first ??= supply;
+      firstByteMs = trace?.now() ?? 0;
       const lent = this.#takesFiles && to - from >= WORTH_A_FILE_BYTES ? supply.lend?.() : undefined;
       if (lent !== undefined) {
         const piece = new FilePiece(lent.fd, from, to - from);
@@ -124,7 +129,7 @@ export class Transfer {
     if (supply instanceof Flight) {
       this.#lookAhead(index);
       // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
-      this.#window = Math.min(this.#reader.lookAhead, this.#window + 1);
+      this.#window = Math.min(this.#reader.lookAhead.perRead, this.#window + 1);
       const { epoch } = supply;
       while (at < to) {
         const there = await supply.beyond(at, this.#signal, this.#looker);
@@ -134,11 +139,22 @@ export class Transfer {
         // It was wrong, and is being fetched anew.
         if (piece.length === 0) continue;
         this.first ??= supply;
+        if (trace !== undefined && firstByteMs === 0) firstByteMs = trace.now();
         yield piece;
         at += piece.length;
       }
     }
-    this.#reader.count(supply.from ?? 'unknown', to - from, index > this.#counted ? 1 : 0);
+    const origin = supply.from ?? 'unknown';
+    this.#reader.count(origin, to - from, index > this.#counted ? 1 : 0);
+    trace?.gave({
+      index,
+      bytes: to - from,
+      from: origin,
+      wantedMs,
+      firstByteMs,
+      doneMs: trace.now(),
+      journey: supply instanceof Flight ? supply.journey : undefined,
+    });
     this.#counted = index;
   }
 
@@ -198,11 +214,13 @@ export class Transfer {
     // not when the reader gets there, or the link would idle in between.
     const to = Math.min(last, index + 2 * this.#window);
     this.#asked = this.#asked.filter((ahead) => ahead > index && !this.#reader.hasLanded(this.#facts, ahead));
-    let next = Math.max(index, this.#askedTo) + 1;
-    for (; next <= to && this.#asked.length < this.#window; next += 1) {
+    if (this.#asked.length >= this.#window) return;
+    for (const next of aheadOf(index, to, this.#reader.lookAhead.offset)) {
+      if (this.#askedFor.has(next)) continue;
       if (!this.#reader.ahead(this.#ask, this.#facts, next)) return;
+      this.#askedFor.add(next);
       this.#asked.push(next);
-      this.#askedTo = next;
+      if (this.#asked.length >= this.#window) return;
     }
   }
 
