@@ -2,12 +2,13 @@ import { P2PError } from '../../functions/protocol/errors.ts';
 import type { Settings } from '../../functions/service/config/settings.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
 import { reachable } from '../setup/wiring.ts';
+import { rootUrlsOf } from '../upstream/root-urls.ts';
 import { type Check, type Finding, failed, ok } from './check.ts';
 
 /** The check that all need that go through the agent. */
 export const PROXY_PORT = "agent's proxy port";
 
-/** That the agent serves on each of its ports. */
+/** That the agent serves on each of its ports; `http` knows the authorities of the cluster. */
 export function agentChecks({ ProxyConfig, P2PConfig, Admin }: Settings, http: HttpClient): Check[] {
   const ports = [
     { name: PROXY_PORT, host: ProxyConfig.Host, port: ProxyConfig.Port, setting: 'ProxyConfig.Port' },
@@ -15,7 +16,8 @@ export function agentChecks({ ProxyConfig, P2PConfig, Admin }: Settings, http: H
     { name: "agent's admin port", host: Admin.Host, port: Admin.Port, setting: 'Admin.Port' },
   ];
   return ports.map(({ name, host, port, setting }) => {
-    const url = `http://${reachable(host)}:${port}`;
+    const isTls = setting === 'P2PConfig.Port' && P2PConfig.ServeBySSL;
+    const url = `${isTls ? 'https' : 'http'}://${reachable(host)}:${port}`;
     return {
       name,
       async run(signal) {
@@ -39,9 +41,9 @@ export function agentChecks({ ProxyConfig, P2PConfig, Admin }: Settings, http: H
 export const rootCheck = ({ P2PConfig, OriginFallback }: Settings, http: HttpClient): Check => ({
   name: 'roots',
   async run(signal) {
-    const roots = P2PConfig.RootList.map((root) => (root.includes('://') ? root : `http://${root}`));
+    const roots = rootUrlsOf(P2PConfig);
     if (roots.length === 0) return ok('none is configured: the agent reads the origins itself');
-    const answers = await Promise.all(roots.map((root) => askReady(http, root.replace(/\/$/, ''), signal)));
+    const answers = await Promise.all(roots.map((root) => askReady(http, root, signal)));
     const away = roots.filter((_, at) => answers[at] !== 'ready');
     if (away.length === 0) return ok(`${roots.join(', ')} ${roots.length === 1 ? 'serves' : 'serve'}`);
     return rootsAway(away, answers.find((answer) => answer !== 'ready') ?? '', OriginFallback);

@@ -1,6 +1,8 @@
+import type { SecureContext } from 'node:tls';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { HttpClient } from '../../functions/service/http-client.ts';
 import { type ImageName, parseImageName } from '../../functions/service/image-name.ts';
+import { loadTrust } from '../../functions/service/trust.ts';
 import type { Arguments } from '../cli/arguments.ts';
 import type { World } from '../cli/command.ts';
 import { nodeSettings } from '../cli/node-settings.ts';
@@ -9,6 +11,7 @@ import type { HostFiles } from '../setup/host-files.ts';
 import { type Runtime, readManifest } from '../setup/manifest.ts';
 import { hostFiles, parseRuntime, plannerOf } from '../setup/runtime.ts';
 import { type Wiring, wiringOf } from '../setup/wiring.ts';
+import { openNodeTls } from '../tls/node-tls.ts';
 import { AUTHORITY, type AuthorityState, authorityChecks, authorityOf } from './authority-checks.ts';
 import { bundleChecks } from './bundle-check.ts';
 import { type Check, examineAll, failed, failedBy, formatResult, ok, type Result } from './check.ts';
@@ -23,20 +26,30 @@ import { pullChecks } from './pull-checks.ts';
 // A person waits; and a pull may first have to wake a root.
 const LIMITS = { connectMs: 2_000, firstByteMs: 8_000, idleMs: 8_000 };
 
+// It asks, and serves nobody.
+const ON_THIS_HOST = 'https://127.0.0.1';
+
+type Connect = (trust?: SecureContext) => HttpClient;
+
 /** `dadip2p doctor`: prints a line for each link, in the order a pull goes, and ends with 1 when one is broken. */
 export async function examine(args: Arguments, world: World): Promise<void> {
   const runtime = parseRuntime(args, 'doctor');
-  const http = new HttpClient({ ...LIMITS, connections: 4 });
+  const clients: HttpClient[] = [];
+  const connect: Connect = (trust) => {
+    const http = new HttpClient({ ...LIMITS, connections: 4, trust });
+    clients.push(http);
+    return http;
+  };
   const isJson = args.flags.has('json');
   const results: Result[] = [];
   try {
-    const checks = await checksFor(runtime, args, world, http);
+    const checks = await checksFor(runtime, args, world, connect);
     for await (const result of examineAll(checks)) {
       results.push(result);
       if (!isJson) world.print(formatResult(result));
     }
   } finally {
-    await http.close();
+    await Promise.all(clients.map((http) => http.close()));
   }
   const faults = results.filter(({ state }) => state === 'failed').length;
   if (isJson) world.print(JSON.stringify({ runtime, ok: faults === 0, checks: results }, null, 2));
@@ -48,7 +61,7 @@ async function checksFor(
   runtime: Runtime,
   args: Arguments,
   world: World,
-  http: HttpClient,
+  connect: Connect,
 ): Promise<readonly Check[]> {
   const { flags } = args;
   const file = flags.get('cfgFile')?.at(-1);
@@ -56,6 +69,9 @@ async function checksFor(
   const image = name === undefined ? undefined : imageOf(name);
   try {
     const settings = nodeSettings(args, world);
+    const tls = await openNodeTls(settings, ON_THIS_HOST, Date.now());
+    const nodes = connect(loadTrust(settings.ExtraCA, world.env.NODE_EXTRA_CA_CERTS, tls));
+    const http = connect();
     const files = hostFiles(args);
     // containerd has the mirror for all registries, and no need of the proxy.
     const state: AuthorityState =
@@ -68,8 +84,8 @@ async function checksFor(
     const parts = { runtime, files, setupCommand, needs: runtime === 'containerd' ? [] : needs };
     return [
       { name: 'configuration', run: () => ok(file ?? 'the default settings') },
-      ...agentChecks(settings, http),
-      rootCheck(settings, http),
+      ...agentChecks(settings, nodes),
+      rootCheck(settings, nodes),
       ...(runtime === 'containerd' ? [] : authorityChecks(settings, state, isExpected, Date.now())),
       ...runtimeChecks(planner, wiring, parts, world),
       ...pullChecks(wiring, image, http),
