@@ -21,6 +21,7 @@ let instance: Promise<Instance> | undefined;
 
 /** The function that reads blobs for agents: one root an instance, configured by DADIP2P_* variables alone. */
 export async function handler(event: object, context: object): Promise<object> {
+  const startedMs = performance.now();
   instance ??= open();
   // An instance that could not open tries again at its next call.
   const { root, handle } = await instance.catch((error: unknown) => {
@@ -30,8 +31,12 @@ export async function handler(event: object, context: object): Promise<object> {
   const reply = await handle(event, context);
   // The platform freezes the instance when this returns: what was fetched must be kept by then.
   await root.reader.settled();
+  root.core.usage.called(performance.now() - startedMs, memoryMiB());
+  await root.core.usage.flush(root.core.records);
   return reply;
 }
+
+const memoryMiB = (): number => Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? 0);
 
 async function open(): Promise<Instance> {
   const { env } = process;

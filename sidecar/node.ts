@@ -2,8 +2,8 @@ import type { Server } from 'node:http';
 import { availableParallelism } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import { rootApi } from '../functions/root/api.ts';
+import { keepHouse } from '../functions/root/keep-house.ts';
 import { openRoot } from '../functions/root/root.ts';
-import { keepSwept } from '../functions/root/sweep/schedule.ts';
 import { createAdminApp } from '../functions/service/admin-app.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
 import type { Logger } from '../functions/service/log.ts';
@@ -72,7 +72,7 @@ type NodeParts = Parameters<typeof openAgent>[1];
 
 async function rootNode(settings: Settings, parts: NodeParts) {
   const root = await openRoot(settings, { ...parts, api: rootApi });
-  void keepSwept(root.core);
+  void keepHouse(root.core);
   const p2p = createP2PServer(root.app.callback(), settings.Timeouts.RequestHead, parts.tls);
   // Its API is on the P2P port, for it takes a token.
   return {

@@ -83,6 +83,11 @@ export class Catalog {
     }
   }
 
+  /** Drops facts from memory alone: the store's are asked for when they are wanted again. */
+  release(addressKey: string): void {
+    this.#facts.delete(addressKey);
+  }
+
   /** Makes facts stale, here and in the store, so that the next reader has them confirmed. */
   async expire(addressKey: string): Promise<void> {
     const known = await this.find(addressKey);

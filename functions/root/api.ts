@@ -11,7 +11,15 @@ import type { RootCore } from './root.ts';
 export const rootApi = (core: RootCore): Middleware =>
   createApi(sectionsOf(core), requireToken(core.settings.Admin.Tokens));
 
+/** What looks after the store of a root. */
+export const keeperSections = (core: RootCore): readonly ApiSection[] => [
+  { name: 'sweep', open: async () => sweepOf(core) },
+  { name: 'cost', open: async () => (await import('./cost/routes.ts')).costRoutes(core) },
+  { name: 'purge', open: async () => (await import('./purge/routes.ts')).purgeRoutes(core) },
+];
+
 const sectionsOf = (core: RootCore): readonly ApiSection[] => [
+  ...keeperSections(core),
   // Agents have tokens of their own.
   { name: 'agents', authorize: admitAll, open: async () => agentsOf(core) },
   { name: 'warm', open: async () => (await import('./warm/in-process.ts')).warmInProcess(core) },
@@ -20,4 +28,10 @@ const sectionsOf = (core: RootCore): readonly ApiSection[] => [
 async function agentsOf({ settings, entries, self }: RootCore): Promise<Router> {
   const { openDirectory } = await import('./directory-api.ts');
   return openDirectory({ secrets: settings.Secret, entries, self, now: () => performance.now() });
+}
+
+async function sweepOf(core: RootCore): Promise<Router> {
+  const { sweeperOf } = await import('./sweep/sweeper.ts');
+  const { sweepRoutes } = await import('./sweep/routes.ts');
+  return sweepRoutes(sweeperOf(core), core.records);
 }

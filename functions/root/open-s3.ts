@@ -4,6 +4,7 @@ import type { ReaderEvents } from '../blob/events.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { HttpClient } from '../service/http-client.ts';
 import type { Logger } from '../service/log.ts';
+import type { Usage } from './cost/usage.ts';
 import { StoreLeases } from './lease.ts';
 import { S3Bucket } from './s3-bucket.ts';
 import { S3Entries } from './s3-entries.ts';
@@ -25,14 +26,17 @@ export async function openS3(
   http: HttpClient,
   log: Logger,
   events: ReaderEvents,
+  usage: Pick<Usage, 's3'>,
 ): Promise<{
   readonly durable: S3Store;
   readonly entries: S3Entries;
   readonly records: S3Records;
   readonly shelf: S3Shelf;
+  readonly verify: S3Store['read'];
   readonly leases: StoreLeases;
 }> {
   const bucket = await S3Bucket.open(settings, http);
+  bucket.countWith((operation, bytes) => usage.s3(operation, bytes));
   const objects = new S3Leases(bucket);
   const leases = new StoreLeases({
     objects,
@@ -51,11 +55,13 @@ export async function openS3(
     failed: (fields) => events.failed('lease_failed', fields),
   });
   leases.start();
+  const durable = new S3Store(bucket);
   return {
-    durable: new S3Store(bucket),
+    durable,
     entries: new S3Entries(bucket),
     records: new S3Records(bucket),
     shelf: new S3Shelf(bucket),
+    verify: (id) => durable.read(id),
     leases,
   };
 }

@@ -16,8 +16,11 @@ const MAX_REMEMBERED = 100_000;
  * For how long after the mark `lent` of a blob its chunks must stay where they are: when one was last handed out the
  * mark was `COOL_DOWN_MS` old or younger, and then it may be read for `lentMs`.
  */
-export const protectedMs = ({ lentMs }: Pick<Shelf, 'lentMs'>): number =>
-  lentMs === 0 ? 0 : COOL_DOWN_MS + lentMs + MARGIN_MS;
+export const protectedMs = (shelf: Pick<Shelf, 'lentMs'>): number =>
+  shelf.lentMs === 0 ? 0 : minIdleMs(shelf);
+
+/** How long a blob has to lie unused to be seen as that. */
+export const minIdleMs = ({ lentMs }: Pick<Shelf, 'lentMs'>): number => COOL_DOWN_MS + lentMs + MARGIN_MS;
 
 interface Marked {
   readonly marking: Promise<void>;

@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import type { Middleware } from 'koa';
+import type { BlobKey, Chunk, ChunkId } from '../blob/chunk.ts';
 import { FolderStore } from '../blob/disk/folder.ts';
 import type { ReaderEvents } from '../blob/events.ts';
 import type { Leases } from '../blob/leases.ts';
@@ -26,6 +27,7 @@ import type { Readiness } from '../service/readiness.ts';
 import { Rules } from '../service/rules.ts';
 import { BlobServer } from '../service/serve-blob.ts';
 import { loadTrust } from '../service/trust.ts';
+import { Usage } from './cost/usage.ts';
 import type { DirectoryEntries } from './directory.ts';
 import { FolderEntries } from './folder-entries.ts';
 import { FolderRecords } from './folder-records.ts';
@@ -71,6 +73,12 @@ export interface RootCore {
   readonly records: Records;
   /** All that it keeps, to look after. */
   readonly shelf: Shelf;
+  /** Reads a chunk out of the store, whatever was known of it before, and does not count as use. */
+  readonly verify: (id: ChunkId) => Promise<Chunk | undefined>;
+  /** What it has cost so far. */
+  readonly usage: Usage;
+  /** Drops from memory what is known of an address, and the chunks of a blob. */
+  readonly release: (addressKey: string, key: BlobKey) => Promise<void>;
   readonly origins: Origins;
   /** Aborts when it closes. */
   readonly closing: AbortSignal;
@@ -113,15 +121,17 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const upstream = new OriginUpstream({ http, access, rules, random: Math.random });
   const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS, trust });
   const events = parts.metrics.readerEvents(parts.log);
-  const { durable: bare, leases, ...kept } = await openStore(settings, s3Http, parts.log, events);
+  const usage = new Usage(Date.now);
+  const { durable: bare, leases, ...kept } = await openStore(settings, s3Http, parts.log, events, usage);
   const elapsed = stopwatch();
   const marks = {
     used: new Recency(kept.shelf, 'used', elapsed),
     lent: new Recency(kept.shelf, 'lent', elapsed),
   };
-  const durable: ChunkStore = new UsedStore(bare, marks);
+  const durable: ChunkStore = new UsedStore(bare, marks, (bytes) => usage.lent(bytes));
   // What was fetched ahead of a reader is still at hand when it gets there.
-  const store = new TieredStore(new MemoryStore({ maxBytes: CacheConfig.MemCacheSize }), durable);
+  const memory = new MemoryStore({ maxBytes: CacheConfig.MemCacheSize });
+  const store = new TieredStore(memory, durable);
   const reader = new BlobReader({
     store,
     upstream,
@@ -137,14 +147,29 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   });
   const keys = ClusterKeys.of(settings.Secret);
   const tokens = keys && new NodeTokens({ keys, self: parts.self, now: Date.now });
-  const gate = new NodeGate({ tokens, audiences: new Set([ROOT_AUDIENCE]), isOfThisHost, ...parts });
+  const gate = new NodeGate({ tokens, audience: ROOT_AUDIENCE, isOfThisHost, ...parts });
   const locate = durable.locate?.bind(durable);
   const blobs = new BlobServer({ reader, upstream, locate, now: Date.now, ...parts });
   parts.metrics.watchFlights(() => reader.flights);
   const closed = new AbortController();
   const closing = closed.signal;
   const origins = { http, access, rules, upstream };
-  const core = { settings, reader, blobs, store: durable, origins, closing, ...kept, ...parts };
+  const release: RootCore['release'] = async (addressKey, key) => {
+    reader.release(addressKey);
+    await memory.remove(key);
+  };
+  const core = {
+    settings,
+    reader,
+    blobs,
+    store: durable,
+    origins,
+    closing,
+    release,
+    usage,
+    ...kept,
+    ...parts,
+  };
   const api = parts.api?.(core);
   return {
     app: createP2PApp({ apiKey: P2PConfig.APIKey, gate, blobs, rules, ...parts, api }),
@@ -152,6 +177,8 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
     reader,
     async close() {
       closed.abort();
+      await reader.settled();
+      await usage.flush(kept.records, true);
       await reader.close();
       await http.close();
       await s3Http.close();
@@ -177,6 +204,7 @@ interface OpenedStore {
   readonly entries: DirectoryEntries;
   readonly records: Records;
   readonly shelf: Shelf;
+  readonly verify: RootCore['verify'];
   /** A folder belongs to one root. */
   readonly leases?: Leases;
 }
@@ -186,6 +214,7 @@ async function openStore(
   http: HttpClient,
   log: Logger,
   events: ReaderEvents,
+  usage: Usage,
 ): Promise<OpenedStore> {
   if (S3 === undefined) {
     const { FileCachePath } = P2PConfig.CacheConfig;
@@ -198,9 +227,11 @@ async function openStore(
       entries: new FolderEntries(FileCachePath),
       records: new FolderRecords(FileCachePath),
       shelf: new FolderShelf(FileCachePath, durable, Date.now),
+      // One that has not seen the files before.
+      verify: async (id) => (await FolderStore.open(FileCachePath)).read(id),
     };
   }
   // The SDK takes 70 ms to load: a root over a folder does without.
   const { openS3 } = await import('./open-s3.ts');
-  return openS3(S3, http, log, events);
+  return openS3(S3, http, log, events, usage);
 }

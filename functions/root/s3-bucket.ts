@@ -14,10 +14,16 @@ import { headerValue } from '../protocol/headers.ts';
 import { parseContentRange } from '../protocol/range.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { HttpClient } from '../service/http-client.ts';
+import type { S3Operation } from './cost/usage.ts';
 import { Patience } from './patience.ts';
 import { isConditionFailure, statusOf, unusable } from './s3-failure.ts';
 import { objectsUrl, S3Signer } from './s3-signer.ts';
 
+/** What S3 bills by: LIST as a write; nothing for removals. */
+const operationOf = (command = ''): S3Operation =>
+  command.startsWith('Delete') ? 'free' : /^(?:Put|Create|List)/.test(command) ? 'write' : 'read';
+
+type CountS3 = (operation: S3Operation, bytes: number) => void;
 type S3Settings = NonNullable<Settings['S3']>;
 
 /** An object as S3 sent it. */
@@ -83,6 +89,7 @@ export class S3Bucket {
   readonly #bucket: string;
   readonly #prefix: string;
   readonly #patience: Patience;
+  #count: CountS3 = () => {};
   /** True for AWS itself, of which is known what it can do. */
   readonly isAws: boolean;
 
@@ -113,7 +120,22 @@ export class S3Bucket {
         ? {}
         : { credentials: { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } }),
     });
+    this.#client.middlewareStack.add(
+      (next, { commandName }) =>
+        (args) => {
+          const { headers } = args.request as { headers: Record<string, string> };
+          this.#count(operationOf(commandName), Number(headers['content-length'] ?? 0));
+          return next(args);
+        },
+      // Within what tries again: each attempt is billed.
+      { step: 'finalizeRequest', priority: 'low', name: 'count' },
+    );
     this.#signer = new S3Signer(this.#client, objectsUrl(Endpoint, Bucket, this.isAws));
+  }
+
+  /** Tells of each request from now on, and of its bytes. */
+  countWith(count: CountS3): void {
+    this.#count = count;
   }
 
   /** The bucket of that name, which is not asked for before it is needed. */
@@ -176,6 +198,7 @@ export class S3Bucket {
     const request = { url, method: 'GET', headers: { range: 'bytes=0-0' } } as const;
     const { status, headers } = await this.#patience.call(async (signal) => {
       const reply = await this.#http.request(request, signal);
+      this.#count('read', 0);
       reply.body.discard();
       return reply;
     });
@@ -294,12 +317,13 @@ export class S3Bucket {
   async #get(path: string, maxBytes: number, signal: AbortSignal): Promise<S3Object | undefined> {
     const url = await this.#signer.sign(this.#prefix + path, OWN_URL_SECONDS);
     const { status, headers, body } = await this.#http.request({ url, method: 'GET', headers: {} }, signal);
+    const length = Number(headerValue(headers, 'content-length'));
+    this.#count('read', status === 200 ? length : 0);
     if (status !== 200) {
       body.discard();
       if (status === 404) return undefined;
       throw new Error(`S3 answered ${status}`);
     }
-    const length = Number(headerValue(headers, 'content-length'));
     if (!(length <= maxBytes)) {
       body.discard();
       throw new TooLong(`${length} bytes at ${path}`);

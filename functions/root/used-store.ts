@@ -22,7 +22,8 @@ export class UsedStore implements ChunkStore {
   readonly #marks: Marks;
   readonly #marking = new Set<Promise<void>>();
 
-  constructor(inner: ChunkStore, marks: Marks) {
+  /** `lent` is told the bytes of each chunk that others are sent to. */
+  constructor(inner: ChunkStore, marks: Marks, lent: (bytes: number) => void) {
     this.#inner = inner;
     this.#marks = marks;
     this.name = inner.name;
@@ -34,7 +35,9 @@ export class UsedStore implements ChunkStore {
         await marks.lent.used(id.key).catch((cause: unknown) => {
           throw new P2PError('STORE_READ_FAILED', `cannot mark ${id.key} as lent`, { cause });
         });
-        return locate(id);
+        const located = await locate(id);
+        if (located !== undefined) lent(located.length);
+        return located;
       };
     }
   }

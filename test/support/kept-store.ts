@@ -95,7 +95,11 @@ function kept(inner: ChunkStore, real: Shelf, records: Records, end: () => Promi
   };
   const now = () => nowMs;
   const another = () =>
-    new UsedStore(bare, { used: new Recency(shelf, 'used', now), lent: new Recency(shelf, 'lent', now) });
+    new UsedStore(
+      bare,
+      { used: new Recency(shelf, 'used', now), lent: new Recency(shelf, 'lent', now) },
+      () => {},
+    );
   return {
     store: another(),
     bare,

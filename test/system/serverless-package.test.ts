@@ -6,8 +6,11 @@ import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { chunkPath, leasePath } from '../../functions/blob/path.ts';
+import { USAGE_FOLDER } from '../../functions/root/cost/usage.ts';
 import { entriesFolder } from '../../functions/root/directory-entry.ts';
+import { STATE_PATH } from '../../functions/root/sweep/state.ts';
 import { runPath } from '../../functions/root/warm/ledger.ts';
+import { loadSettings } from '../../functions/service/config/load.ts';
 import { shared } from '../support/shared.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { zipNames } from '../support/zip.ts';
@@ -78,7 +81,7 @@ test('the bundles are all that is shipped, and small', async () => {
 });
 
 // Each function with how long it may take.
-const FUNCTIONS: Readonly<Record<string, number>> = { Read: 29, Warm: 900, Agents: 5 };
+const FUNCTIONS: Readonly<Record<string, number>> = { Read: 29, Warm: 900, Sweep: 900, Agents: 5 };
 
 test('each function runs Node 22 on arm64 behind its own URL, not behind an API that decodes paths', async () => {
   const { template } = await packaged();
@@ -96,9 +99,15 @@ test('each function runs Node 22 on arm64 behind its own URL, not behind an API 
   assert.is(ofType(template, 'AWS::ApiGatewayV2::Api').length, 0);
   assert.is(ofType(template, 'AWS::Lambda::Url').length, names.length);
   // Since October 2025 a public URL takes both.
+  const callers = ofType(template, 'AWS::Lambda::Permission').map(({ Properties }) => Properties);
   assert.equal(
-    ofType(template, 'AWS::Lambda::Permission').map(({ Properties }) => Properties.Action),
+    callers.filter(({ Principal }) => Principal === '*').map(({ Action }) => Action),
     names.flatMap(() => ['lambda:InvokeFunctionUrl', 'lambda:InvokeFunction']),
+  );
+  const others = callers.filter(({ Principal }) => Principal !== '*');
+  assert.equal(
+    others.map(({ Principal, FunctionName }) => [Principal, FunctionName]),
+    [['events.amazonaws.com', { 'Fn::GetAtt': ['SweepLambdaFunction', 'Arn'] }]],
   );
   assert.equal(template.Outputs.RootURL.Value, { 'Fn::GetAtt': ['ReadLambdaFunctionUrl', 'FunctionUrl'] });
 });
@@ -107,7 +116,27 @@ test('who asks for the API at the URL of the root is sent to the function that s
   const { template } = await packaged();
   const { Variables } = template.Resources.ReadLambdaFunction.Properties.Environment;
   assert.equal(Variables.API_WARM_URL, { 'Fn::GetAtt': ['WarmLambdaFunctionUrl', 'FunctionUrl'] });
+  assert.equal(Variables.API_SWEEP_URL, { 'Fn::GetAtt': ['SweepLambdaFunctionUrl', 'FunctionUrl'] });
   assert.equal(Variables.API_AGENTS_URL, { 'Fn::GetAtt': ['AgentsLambdaFunctionUrl', 'FunctionUrl'] });
+});
+
+test('what nobody reads is swept several times a day, by the age and the quota of the deployment', async () => {
+  await using given = await packageService(['expireDays=7', 'maxBytes=500GiB']);
+  const { template } = given;
+  const [{ Properties: rule }, ...others] = ofType(template, 'AWS::Events::Rule');
+  assert.is(others.length, 0);
+  assert.equal([rule.ScheduleExpression, rule.State], ['rate(6 hours)', 'ENABLED']);
+  assert.equal(rule.Targets[0].Arn, { 'Fn::GetAtt': ['SweepLambdaFunction', 'Arn'] });
+  const { Variables } = template.Resources.SweepLambdaFunction.Properties.Environment;
+  const { Sweep } = loadSettings({
+    text: undefined,
+    file: 'environment',
+    env: {
+      DADIP2P_Sweep__MaxAge: Variables.DADIP2P_Sweep__MaxAge,
+      DADIP2P_Sweep__MaxBytes: Variables.DADIP2P_Sweep__MaxBytes,
+    },
+  });
+  assert.equal([Sweep.MaxAge, Sweep.MaxBytes], [7 * 86_400_000, 500 * 2 ** 30]);
 });
 
 /** What a function may do, a statement a line. */
@@ -133,9 +162,19 @@ test('each function may do to its objects, bucket and log what it does, and noth
     ['logs:CreateLogStream', 'logs:PutLogEvents'],
     [`{${name}LogGroup.Arn}`],
   ];
-  assert.equal(allowedTo(template, 'Read'), [chunks, bucket, log('Read')]);
+  const usage = ['Allow', ['s3:PutObject'], [folder(USAGE_FOLDER)]];
+  assert.equal(allowedTo(template, 'Read'), [chunks, usage, bucket, log('Read')]);
+  assert.equal(allowedTo(template, 'Sweep'), [
+    ['Allow', objects, [folder(chunk)]],
+    ['Allow', ['s3:DeleteObject'], [folder(leasePath(chunk))]],
+    ['Allow', ['s3:GetObject', 's3:PutObject'], [folder(STATE_PATH)]],
+    ['Allow', ['s3:GetObject'], [folder(USAGE_FOLDER)]],
+    bucket,
+    log('Sweep'),
+  ]);
   assert.equal(allowedTo(template, 'Warm'), [
     chunks,
+    usage,
     ['Allow', ['s3:GetObject', 's3:PutObject'], [folder(runPath('job'))]],
     bucket,
     [
@@ -184,13 +223,15 @@ test('every bucket is encrypted, closed to the public, and reached over TLS alon
 
 test('nothing is kept for ever that nobody gives back: uploads, leases, chunks, logs', async () => {
   const { template } = await packaged();
-  const [uploads, leases, jobs, agents, { 'Fn::If': chunks }] =
+  const [uploads, leases, jobs, agents, usage, ...others] =
     template.Resources.ChunkBucket.Properties.LifecycleConfiguration.Rules;
   assert.equal(uploads.AbortIncompleteMultipartUpload, { DaysAfterInitiation: 1 });
   assert.equal([leases.Prefix, leases.ExpirationInDays, leases.Status], ['lease/', 1, 'Enabled']);
   assert.equal([agents.Prefix, agents.ExpirationInDays, agents.Status], [entriesFolder(), 1, 'Enabled']);
   assert.equal([jobs.Prefix, jobs.ExpirationInDays, jobs.Status], ['warm/', 7, 'Enabled']);
-  assert.equal([chunks[0], chunks[1].Prefix, chunks[1].ExpirationInDays], ['Expires', 'v1/', 30]);
+  assert.equal([usage.Prefix, usage.ExpirationInDays, usage.Status], [USAGE_FOLDER, 400, 'Enabled']);
+  // Chunks are for the sweep to remove, which knows what is in use.
+  assert.equal(others, []);
   for (const { Properties } of ofType(template, 'AWS::Logs::LogGroup')) {
     assert.is(Properties.RetentionInDays, 14);
   }
@@ -215,7 +256,6 @@ test('errors and throttling raise an alarm, and parameters say who is told, and 
   // What Fn::Equals compares has to be text.
   const compared = (name: string) => template.Conditions[name]['Fn::Not'][0]['Fn::Equals'];
   assert.equal(compared('IsBounded'), ['=20', '=0']);
-  assert.equal(compared('Expires'), ['=0', '=0']);
   assert.equal(compared('HasEmail'), ['a@example.com', '']);
 });
 

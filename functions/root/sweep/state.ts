@@ -11,10 +11,11 @@ export interface SweepState {
   readonly report: SweepReport;
 }
 
-const STATE_PATH = 'sweep/state.json';
+/** Where a sweep leaves where it is. */
+export const STATE_PATH = 'sweep/state.json';
 const REPORT_PATH = 'sweep/last.json';
 // What was found is believed for so long; what goes is looked at again in any case.
-const STATE_MS = 6 * 60 * 60_000;
+const STATE_MS = 24 * 60 * 60_000;
 
 interface Saved {
   readonly savedAtMs: number;

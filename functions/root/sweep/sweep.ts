@@ -31,6 +31,8 @@ export interface SweepOrder {
 
 // Shards, or blobs, worked on at one time.
 const TOGETHER = 16;
+// Stores tell times in seconds.
+const ROUNDING_MS = 2_000;
 // Blobs that a dry run tells one by one.
 const MAX_TOLD = 1000;
 
@@ -115,14 +117,16 @@ class Steps {
   }
 
   async #removeBlob(
-    { folder, bytes, reason }: SweepPlan['blobs'][number],
+    { folder, bytes, idleMs, reason }: SweepPlan['blobs'][number],
     { factsOf }: SweepPlan,
     report: SweepReport,
   ): Promise<void> {
     const { shelf, policy, now } = this.#parts;
     const own = factsOf.get(folder) ?? [];
     if (!report.isDry) {
-      const { isGone } = await retire(shelf, folder, policy.minIdleMs, now);
+      // What was used since it was looked at is not what has to go.
+      const unusedMs = Math.max(policy.minIdleMs, idleMs - ROUNDING_MS);
+      const { isGone } = await retire(shelf, folder, unusedMs, now);
       if (!isGone) {
         report.inUse += 1;
         return;

@@ -220,6 +220,34 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
     },
   }),
   S3: s3,
+  Sweep: object<Settings['Sweep']>(
+    'What a root goes on keeping. Whatever was used within the last 76 minutes stays in any case, for somebody may still read what they were told of.',
+    {
+      MaxBytes: size(
+        'Most bytes kept; above it those go that were not used for longest. 0: any number.',
+        '0',
+      ),
+      MaxAge: {
+        type: 'duration',
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description: 'For how long a blob is kept that nobody reads; 0: for ever.',
+        default: '30d',
+      },
+      Every: {
+        type: 'duration',
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description:
+          'How often a root that is a server looks; 0: never. A function is called by its schedule.',
+        default: '6h',
+      },
+      Rehash: flag(
+        'Whether each sweep also hashes all chunks of proven blobs, and removes those that rotted. It reads all that is kept.',
+        false,
+      ),
+    },
+  ),
   Access: object<Settings['Access']>(
     'Who may read what is cached. What its origin gives to anyone is public; anything else is served to those alone whose own credential the origin accepts for that repository or URL.',
     {

@@ -87,6 +87,16 @@ export interface Settings {
     readonly SecretAccessKey?: string;
     readonly Prefix: string;
   };
+  /** What a root goes on keeping. */
+  readonly Sweep: {
+    /** 0 for any number. */
+    readonly MaxBytes: number;
+    /** 0 for ever. */
+    readonly MaxAge: number;
+    /** 0 for never. */
+    readonly Every: number;
+    readonly Rehash: boolean;
+  };
   /** Who may read what is cached. */
   readonly Access: {
     /** How long the origin's yes to a credential holds. */
