@@ -19,6 +19,8 @@ export interface ClusterOptions {
   readonly agents: number;
   readonly roots: number;
   readonly chunkSize: string;
+  /** How far roots, S3 and the origin are from the agents, one way; default: not at all. */
+  readonly delayMs?: number;
   /** Laid over each agent's settings. */
   readonly agent?: (index: number, address: string) => Configured<Settings>;
   /** Laid over each root's. */
@@ -52,10 +54,12 @@ const ORIGIN_ADDRESS = '10.77.4.1';
 
 /** Starts all of them, agents last and at once; they have found each other when this resolves. */
 export async function startCluster(network: Network, options: ClusterOptions): Promise<Cluster> {
+  const { delayMs } = options;
+  const far = delayMs === undefined ? {} : { delayMs };
   const originUrl = `http://${ORIGIN_ADDRESS}:${PORTS.origin}`;
   const [s3Host, originHost] = [
-    await network.addHost('s3', S3_ADDRESS),
-    await network.addHost('origin', ORIGIN_ADDRESS),
+    await network.addHost('s3', S3_ADDRESS, far),
+    await network.addHost('origin', ORIGIN_ADDRESS, far),
   ];
   const s3 = await startMachine(s3Host, {
     start: () => startMinio(s3Host, PORTS.s3),
@@ -99,7 +103,7 @@ export async function startCluster(network: Network, options: ClusterOptions): P
   const { env = {} } = options;
   const roots: NodeMachine[] = [];
   for (let index = 0; index < options.roots; index += 1) {
-    const host = await network.addHost(`root${index + 1}`, rootAddress(index));
+    const host = await network.addHost(`root${index + 1}`, rootAddress(index), far);
     roots.push(await startNodeMachine(host, options.dir, root, env));
   }
   const hosts: Host[] = [];

@@ -28,6 +28,8 @@ export interface Summary {
   readonly rootTimes: number;
   /** Of the host that sent most. */
   readonly maxUplinkTimes: number;
+  /** Of a chunk on its way to a host, on average: how often it was sent on by who had no room. */
+  readonly redirectsPerChunk: number;
   readonly servedFromTimes: Readonly<Record<string, number>>;
   readonly agentCpuSecondsPerGB: number;
   readonly busyCores: number;
@@ -53,6 +55,7 @@ export function summarise(result: ScenarioResult): Summary {
     s3Times: times(counts.s3.sent),
     rootTimes: times(counts.roots.sent),
     maxUplinkTimes: times(Math.max(...counts.links.map(({ sent }) => sent))),
+    redirectsPerChunk: counts.redirects / (result.chunks * result.hosts),
     servedFromTimes: Object.fromEntries(
       Object.entries(counts.servedFrom).map(([from, bytes]) => [from, times(bytes)]),
     ),
@@ -105,6 +108,7 @@ export function formatSummary(summary: Summary): string {
         .map(([from, value]) => `${from} ${two(value)}`)
         .join(', '),
     ],
+    ['redirects followed, a chunk and host', two(summary.redirectsPerChunk)],
     ['CPU of agents, s/GB delivered', two(summary.agentCpuSecondsPerGB)],
     ['cores busy, all of the machine', two(summary.busyCores)],
     ['memory of the largest agent, MiB', summary.maxRssMiB.toFixed(0)],

@@ -50,7 +50,7 @@ const PIECE_BYTES = 8 * 1024 * 1024;
 export async function openLab(options: LabOptions): Promise<Lab> {
   const dir = await tempDir();
   const program = compileC(new URL('pull.c', import.meta.url), dir.path);
-  const network = await openNetwork({ mbit: options.mbit });
+  const network = await openNetwork(dir.path, { mbit: options.mbit });
   await options.prepare?.(dir.path);
   const cluster = await startCluster(network, { ...options, dir: dir.path });
   const { originUrl } = cluster;

@@ -1,5 +1,6 @@
 import { cpuSecondsOfMachine, cpuSecondsOfTree } from '../bench/machine.ts';
 import { get } from '../support/client.ts';
+import { metric } from '../support/pair.ts';
 import type { Cluster, NodeMachine } from './cluster.ts';
 import type { Traffic } from './network.ts';
 
@@ -13,6 +14,8 @@ export interface Counts {
   readonly s3: Traffic;
   /** Bytes that agents served to clients and siblings, by where they had them from. */
   readonly servedFrom: Readonly<Record<string, number>>;
+  /** How often an agent was sent on by a sibling to one that has the chunk, and went. */
+  readonly redirects: number;
   readonly cpu: Readonly<Record<'agents' | 'roots' | 's3' | 'origin' | 'machine', number>>;
   /** Of the agent that has most. */
   readonly rssBytes: number;
@@ -24,6 +27,9 @@ export async function count({ agents, roots, s3, origin }: Cluster): Promise<Cou
   const cpuOf = (nodes: readonly NodeMachine[]) =>
     nodes.reduce((sum, { program }) => sum + cpuSecondsOfTree(program.pid), 0);
   const served = await Promise.all(agents.map(servedBySource));
+  const followed = await Promise.all(
+    agents.map(({ program }) => metric(program, 'p2p_redirects_total', 'direction="followed"')),
+  );
   return {
     originRequests: requests,
     originBytes: bytes,
@@ -31,6 +37,7 @@ export async function count({ agents, roots, s3, origin }: Cluster): Promise<Cou
     roots: roots.map(({ host }) => host.traffic()).reduce(addTraffic, { sent: 0, received: 0 }),
     s3: s3.host.traffic(),
     servedFrom: served.reduce(add, {}),
+    redirects: followed.reduce((sum, count) => sum + count, 0),
     cpu: {
       agents: cpuOf(agents),
       roots: cpuOf(roots),
@@ -59,6 +66,7 @@ export function between(before: Counts, after: Counts): Counts {
     links: after.links.map((link, index) => lessTraffic(link, before.links[index])),
     roots: lessTraffic(after.roots, before.roots),
     s3: lessTraffic(after.s3, before.s3),
+    redirects: less(after.redirects, before.redirects),
     servedFrom: lessEach(after.servedFrom, before.servedFrom),
     cpu: lessEach(after.cpu, before.cpu),
     rssBytes: after.rssBytes,

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { compileC } from '../support/compile.ts';
+import { startDaemon } from '../support/daemon.ts';
 import type { Place } from '../support/place.ts';
 
 const run = promisify(execFile);
@@ -9,6 +11,8 @@ const run = promisify(execFile);
 export interface LinkOptions {
   /** Both ways. */
   readonly mbit: number;
+  /** One way; default: none to speak of. */
+  readonly delayMs?: number;
 }
 
 /** Bytes over a host's link, as its far end counts them. */
@@ -37,7 +41,7 @@ export interface Host extends Place {
 
 /** Hosts around a switch; the switch is this process's own namespace. */
 export interface Network {
-  addHost(name: string, address: string): Promise<Host>;
+  addHost(name: string, address: string, link?: Partial<LinkOptions>): Promise<Host>;
 }
 
 const BRIDGE = 'br0';
@@ -45,19 +49,37 @@ const PREFIX_BITS = 16;
 /** This process's own address on the switch. */
 export const LAB_ADDRESS = '10.77.255.254';
 
-/** Makes the switch. Only in a network namespace of its own: see `runIsolated`. */
-export async function openNetwork(link: LinkOptions): Promise<Network> {
+/**
+ * Makes the switch. Only in a network namespace of its own, with which all of it ends: see `runInLab`.
+ * `dir` is where it puts a program of its own.
+ */
+export async function openNetwork(dir: string, link: LinkOptions): Promise<Network> {
   await ip('link', 'set', 'lo', 'up');
   await ip('link', 'add', BRIDGE, 'type', 'bridge');
   await ip('addr', 'add', `${LAB_ADDRESS}/${PREFIX_BITS}`, 'dev', BRIDGE);
   await ip('link', 'set', BRIDGE, 'up');
-  return { addHost: (name, address) => addHost(name, address, link) };
+  let relay: string | undefined;
+  return {
+    addHost(name, address, own = {}) {
+      const whole = { ...link, ...own };
+      if (whole.delayMs !== undefined) relay ??= compileC(new URL('relay.c', import.meta.url), dir);
+      return addHost(name, address, whole, relay);
+    },
+  };
 }
 
-async function addHost(name: string, address: string, { mbit }: LinkOptions): Promise<Host> {
+async function addHost(
+  name: string,
+  address: string,
+  { mbit, delayMs }: LinkOptions,
+  relay: string | undefined,
+): Promise<Host> {
   const port = `to-${name}`;
   await ip('netns', 'add', name);
-  await ip('link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name);
+  if (delayMs === undefined || relay === undefined)
+    await ip('link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name);
+  else
+    await startDaemon(relay, [name, 'eth0', port, String(delayMs * 1000)], (said) => said.includes('ready'));
   await ip('link', 'set', port, 'master', BRIDGE, 'up');
   await ip('-n', name, 'addr', 'add', `${address}/${PREFIX_BITS}`, 'dev', 'eth0');
   for (const device of ['lo', 'eth0']) await ip('-n', name, 'link', 'set', device, 'up');

@@ -27,6 +27,7 @@ the same blob, cold. Prints what each scenario took and cost, and writes every f
   --size SIZE     of the blob (512MiB)
   --chunk SIZE    (4MiB)
   --mbit N        rate of each link, both ways (200)
+  --delay-ms N    how far roots, S3 and the origin are, one way (0)
   --json FILE     write the figures there instead
   --help
 
@@ -51,6 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
       size: { type: 'string', default: '512MiB' },
       chunk: { type: 'string', default: '4MiB' },
       mbit: { type: 'string', default: '200' },
+      'delay-ms': { type: 'string', default: '0' },
       json: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
@@ -68,6 +70,7 @@ async function main(args: readonly string[]): Promise<number> {
       roots: Number(values.roots),
       mbit: Number(values.mbit),
       chunkSize: values.chunk,
+      ...(Number(values['delay-ms']) > 0 && { delayMs: Number(values['delay-ms']) }),
     });
     const size = sizeOf('--size', values.size);
     const result = await runScenario(lab, { name, size, ...scenario }, sizeOf('--chunk', values.chunk));
