@@ -10,12 +10,13 @@ import type { World } from './cli/command.ts';
 import { DOCTOR } from './cli/doctor.ts';
 import { EXPLAIN } from './cli/explain.ts';
 import { COMMON_FLAGS, formatCommandHelp, formatHelp } from './cli/help.ts';
+import { COST, PURGE, SWEEP } from './cli/keep.ts';
 import { RUN } from './cli/run.ts';
 import { SETUP, UNINSTALL } from './cli/setup.ts';
 import { START } from './cli/start.ts';
 import { WARM } from './cli/warm.ts';
 
-const COMMANDS = [RUN, START, SETUP, DOCTOR, UNINSTALL, WARM, EXPLAIN];
+const COMMANDS = [RUN, START, SETUP, DOCTOR, UNINSTALL, WARM, SWEEP, PURGE, COST, EXPLAIN];
 
 const world: World = {
   env: process.env,

@@ -9,7 +9,7 @@ const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 // From the function that reads to the one that serves the API.
 const MAX_REDIRECTS = 3;
 
-/** The part of a root's API that warming takes. */
+/** The API of a root. */
 export class RootApi {
   readonly #http: Pick<HttpClient, 'request'>;
   readonly #root: string;
@@ -23,18 +23,19 @@ export class RootApi {
 
   /** Begins a job, or goes on with it; all calls throw P2PError UPSTREAM_REFUSED with what the root says. */
   start(order: object, signal: AbortSignal): Promise<Progress> {
-    return this.#ask('POST', '/api/v1/warm', signal, order);
+    return this.ask('POST', '/api/v1/warm', signal, order);
   }
 
   progress(id: string, signal: AbortSignal): Promise<Progress> {
-    return this.#ask('GET', `/api/v1/warm/${id}`, signal);
+    return this.ask('GET', `/api/v1/warm/${id}`, signal);
   }
 
   blobs(id: string, signal: AbortSignal): Promise<readonly PlannedBlob[]> {
-    return this.#ask('GET', `/api/v1/warm/${id}/blobs`, signal);
+    return this.ask('GET', `/api/v1/warm/${id}/blobs`, signal);
   }
 
-  async #ask<T>(method: string, path: string, signal: AbortSignal, order?: object): Promise<T> {
+  /** Asks for a part of the API; the token goes where the root sends us on to, too. */
+  async ask<T>(method: string, path: string, signal: AbortSignal, order?: object): Promise<T> {
     const body = order === undefined ? {} : { body: JSON.stringify(order) };
     const headers = {
       authorization: `Bearer ${this.#token}`,
