@@ -39,6 +39,8 @@ const FORWARDED: ReadonlySet<string> = new Set([
   'if-range',
   'if-unmodified-since',
   'range',
+  'traceparent',
+  'tracestate',
   'user-agent',
 ]);
 

@@ -101,6 +101,12 @@ export class RequestTrace implements ReadTrace {
   }
 
   gave(read: ChunkRead): void {
+    const last = this.#reads.at(-1);
+    if (last?.index === read.index) {
+      // The end of a reply is held back for a while, and with it a part of its last chunk.
+      this.#reads[this.#reads.length - 1] = { ...last, bytes: last.bytes + read.bytes, doneMs: read.doneMs };
+      return;
+    }
     if (this.#isDropped || this.#reads.length === MAX_READS_EACH) {
       this.#omitted += 1;
       return;

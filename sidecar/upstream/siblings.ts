@@ -126,7 +126,7 @@ export class SiblingsUpstream implements Upstream {
       });
       // Whoever sent us there is asked for another.
       if (answer === undefined) path.pop();
-      else if ('reply' in answer) return answer.reply;
+      else if ('reply' in answer) return redirects === 0 ? answer.reply : { ...answer.reply, redirects };
       else {
         const next = members.byUrl(answer.location);
         const root = next === undefined ? rootAt(answer.location) : undefined;
