@@ -1,19 +1,19 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseAddress } from '../../../functions/protocol/address.ts';
-import type { Grant } from '../../../functions/protocol/grant.ts';
-import { audienceOf } from '../../../functions/protocol/token.ts';
-import { ClusterKeys } from '../../../functions/service/cluster-keys.ts';
-import { GrantSignatures } from '../../../functions/service/grant-signature.ts';
-import { NodeTokens } from '../../../functions/service/node-tokens.ts';
-import { startP2P } from '../../support/app.ts';
-import { blobOf, sha256 } from '../../support/blob-of.ts';
-import { get } from '../../support/client.ts';
-import { startPrivateOrigin } from '../../support/private-origin.ts';
-import { CHUNK, digestPath } from '../../support/reader.ts';
-import { NEW_SECRET, OLD_SECRET } from '../../support/secrets.ts';
+import { parseAddress } from '../../functions/protocol/address.ts';
+import type { Grant } from '../../functions/protocol/grant.ts';
+import { audienceOf } from '../../functions/protocol/token.ts';
+import { ClusterKeys } from '../../functions/service/cluster-keys.ts';
+import { GrantSignatures } from '../../functions/service/grant-signature.ts';
+import { NodeTokens } from '../../functions/service/node-tokens.ts';
+import { startP2P } from '../support/app.ts';
+import { blobOf, sha256 } from '../support/blob-of.ts';
+import { get } from '../support/client.ts';
+import { startPrivateOrigin } from '../support/private-origin.ts';
+import { CHUNK, digestPath } from '../support/reader.ts';
+import { NEW_SECRET, OLD_SECRET } from '../support/secrets.ts';
 
-const test = suite('functions/service/shown-right');
+const test = suite('system/shown-right');
 
 const BYTES = blobOf(CHUNK + 5, 'private');
 const SELF = 'http://10.0.0.8:19145';
