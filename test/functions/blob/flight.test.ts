@@ -101,4 +101,43 @@ async function rejectsWith(name: string, promise: Promise<unknown>): Promise<voi
   assert.is((error as Error | undefined)?.name, name);
 }
 
+test('shows a client nothing that is not trusted before it is checked, and a relay all of it', async () => {
+  const flight = new Flight({ key: 'k', chunkBytes: 8, index: 0 }, 8);
+  const { signal } = new AbortController();
+  flight.append(Buffer.from('ab'));
+  flight.distrust();
+  flight.append(Buffer.from('cdefgh'));
+  assert.is(await flight.beyond(0, signal), 2);
+  assert.is(String(flight.view(0, 8)), 'ab');
+  assert.is(await flight.beyond(2, signal, 'relay'), 8);
+  assert.is(String(flight.view(0, 8, 'relay')), 'abcdefgh');
+  flight.land(flight.chunk('sum'));
+  assert.is(String(flight.view(0, 8)), 'abcdefgh');
+});
+
+test('drops what is not trusted, keeps what a client has seen, and tells relays', () => {
+  const flight = new Flight({ key: 'k', chunkBytes: 8, index: 0 }, 8);
+  flight.append(Buffer.from('ab'));
+  flight.view(0, 2);
+  flight.distrust();
+  flight.append(Buffer.from('xxxxxx'));
+  flight.view(0, 8, 'relay');
+  const { epoch } = flight;
+  assert.ok(flight.startOver(undefined));
+  assert.equal([flight.filled, flight.isTrusted], [2, true]);
+  assert.is.not(flight.epoch, epoch);
+  // All of it is trusted now, and some was seen.
+  assert.not(flight.startOver(undefined));
+});
+
+test('drops all of it where no client has seen any', () => {
+  const flight = new Flight({ key: 'k', chunkBytes: 8, index: 0 }, 8);
+  flight.append(Buffer.from('ab'));
+  flight.distrust();
+  flight.append(Buffer.from('cd'));
+  flight.view(0, 4, 'relay');
+  assert.ok(flight.startOver('sum'));
+  assert.equal([flight.filled, flight.expected], [0, 'sum']);
+});
+
 test.run();
