@@ -46,7 +46,12 @@ function whyBuild() {
   // The last thing that a build writes.
   const builtAtMs = modifiedMs('dist/.built');
   if (builtAtMs === undefined) return 'dist is missing';
-  const scripts = ['tsconfig.json', 'infra/bundle.mjs', 'infra/bundle-sidecar.mjs'];
+  const scripts = [
+    'tsconfig.json',
+    'infra/bundle.mjs',
+    'infra/standalone-settings.mjs',
+    'infra/bundle-sidecar.mjs',
+  ];
   const sources = [...scripts, ...filesBelow('functions'), ...filesBelow('sidecar')];
   const newer = sources.find((path) => (modifiedMs(path) ?? 0) > builtAtMs);
   return newer === undefined ? undefined : `${newer} is newer than dist`;

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { loadSettings } from '../../functions/service/config/load.ts';
 import { blobOf, sha256 } from '../support/blob-of.ts';
 import { download, get } from '../support/client.ts';
 import { type FunctionUrl, startFunctionUrl } from '../support/function-url.ts';
@@ -104,5 +105,27 @@ real(
     assert.match(lambda.output(), /P2PConfig\.CacheConfig\.ChunkSize: a chunk of 8388608 bytes does not fit/);
   },
 );
+
+test('the check of settings that is compiled into the bundle finds what the one that is compiled at the start does', async () => {
+  const wrong = {
+    DADIP2P_LogLevel: 'wordy',
+    DADIP2P_Origins: '[preset:nothing]',
+    DADIP2P_Timeouts__Idle: 'soon',
+    DADIP2P_P2PConfig__CacheConfig__MemCacheSize: 'lots',
+    DADIP2P_S3__Region: 'eu-west-1',
+  };
+  const overrides = [{ path: ['P2PConfig', 'RunMode'], value: 'root', source: 'functions/read' }];
+  const load = () => loadSettings({ text: undefined, file: 'environment', env: wrong, overrides });
+  let told = '';
+  try {
+    load();
+  } catch (error) {
+    told = (error as Error).message;
+  }
+  assert.match(told, /6 faults/);
+  await using lambda = await startFunctionUrl({ env: () => wrong });
+  assert.is((await get(`${lambda.url}/healthz`)).status, 502);
+  assert.ok(lambda.output().includes(told), `${told}\n\n${lambda.output()}`);
+});
 
 test.run();
