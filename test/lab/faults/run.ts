@@ -59,17 +59,18 @@ async function main(args: readonly string[]): Promise<number> {
   const reference: FaultResult[] = [];
   for (let turn = 0; turn < Number(values.reference); turn += 1) reference.push(await run(NONE));
   const results: FaultResult[] = [];
+  const folder = fileURLToPath(new URL('../results/', import.meta.url));
+  if (values.json === undefined) mkdirSync(folder, { recursive: true });
+  const path = values.json ?? `${folder}${new Date().toISOString().slice(0, 10)}-faults.json`;
   for (const fault of wanted) {
     const result = await run(fault);
     results.push(result);
     console.log(formatRow(result, reference));
     for (const complaint of result.complaints) console.log(`  WRONG ${complaint}`);
+    // Each time, so that a run that is ended early has not been in vain.
+    const figures: FaultFigures = { facts, reference, results };
+    writeFileSync(path, `${JSON.stringify(figures, null, 1)}\n`);
   }
-  const figures: FaultFigures = { facts, reference, results };
-  const folder = fileURLToPath(new URL('../results/', import.meta.url));
-  if (values.json === undefined) mkdirSync(folder, { recursive: true });
-  const path = values.json ?? `${folder}${new Date().toISOString().slice(0, 10)}-faults.json`;
-  writeFileSync(path, `${JSON.stringify(figures, null, 1)}\n`);
   if (values.json === undefined && wanted.length === FAULTS.length) writeReadme(results, reference);
   console.log(`\nevery figure: ${relative(process.cwd(), path)}`);
   const wrong = results.flatMap(({ complaints }) => complaints);
