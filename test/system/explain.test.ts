@@ -32,7 +32,10 @@ test('a trace tells of each chunk where it came from, and goes along to the orig
   const headers = { traceparent: `00-${TRACE}-00f067aa0ba902b7-01` };
   const cold = await get(through(agent, url), { headers });
   assert.match(String(cold.headers.traceresponse), new RegExp(`^00-${TRACE}-`));
-  assert.equal(origin.hits.filter((hit) => !String(hit.headers.traceparent).includes(TRACE)), []);
+  assert.equal(
+    origin.hits.filter((hit) => !String(hit.headers.traceparent).includes(TRACE)),
+    [],
+  );
   assert.ok(origin.hits.length > 0);
   await get(through(agent, url), { headers });
   const { trace, requests } = await traceOf(agent, `/${TRACE}`);
