@@ -13,20 +13,10 @@ export const SETUPS = {
 
 /** Ways in which chunks travel. */
 export const WAYS = {
-  // What agents do: all of them read from start to end, and fan-out is bounded for each chunk alone.
-  'siblings as they are': {
-    way: 'siblings',
-    maxChildren: 4,
-    maxSending: Number.POSITIVE_INFINITY,
-    lookAheadBytes: 0,
-  },
-  // As many as come at a time, one and the look-ahead, may go at a time; and 128 MiB are fetched in an order of one's own.
-  'siblings in orders of their own': {
-    way: 'siblings',
-    maxChildren: 4,
-    maxSending: 5,
-    lookAheadBytes: 128 * MiB,
-  },
+  // What agents do.
+  siblings: { way: 'siblings', maxChildren: 4, maxSending: Number.POSITIVE_INFINITY },
+  // The same, if a host that is sending as many chunks as it receives gave any further one to a single child.
+  'siblings, sending bounded': { way: 'siblings', maxChildren: 4, maxSending: 9 },
   'tree of 2, whole chunks (DadiP2P)': { way: 'tree', maxChildren: 2, cutsThrough: false },
   'tree of 4': { way: 'tree', maxChildren: 4, cutsThrough: true },
 } as const;
@@ -53,22 +43,16 @@ export interface Case {
 }
 
 export function scenarioOf({ setup, way, hosts, fault, chunkBytes, seed }: Case): Scenario {
-  const { lookAheadBytes = 0, ...shape } = {
-    cutsThrough: true,
-    maxSending: 0,
-    lookAheadBytes: 0,
-    ...WAYS[way],
-  };
   return {
+    cutsThrough: true,
+    maxSending: Number.POSITIVE_INFINITY,
     ...SETUPS[setup],
     ...FAULTS[fault],
-    ...shape,
+    ...WAYS[way],
     hosts,
     chunkBytes,
     seed,
-    block: Math.max(1, lookAheadBytes / chunkBytes),
     startMs: 100,
-    failure: 'crashed',
   };
 }
 

@@ -89,9 +89,9 @@ export class Cluster implements Delivery {
     return host.coming.get(chunk)?.receipt;
   }
 
-  /** Ends a host: by a crash, which its neighbours notice at once, or without a word. */
-  end(host: Host, state: 'crashed' | 'vanished'): void {
-    host.state = state;
+  /** Ends a host; those who read from it notice at once. */
+  crash(host: Host): void {
+    host.isUp = false;
     this.network.cut(host.node);
   }
 }

@@ -4,9 +4,6 @@ import type { Cluster } from './cluster.ts';
 import type { Host } from './host.ts';
 import type { Flow, Receipt } from './network.ts';
 
-// A host that has vanished refuses nothing: connecting to it, or reading from it, is given up after this.
-const CONNECT_MS = 1_000;
-const IDLE_MS = 10_000;
 // As in sidecar/upstream/siblings.ts.
 const TOLD_REFERRERS = 2;
 
@@ -71,7 +68,7 @@ export class Fetch {
   }
 
   #isOff(attempt: Attempt): boolean {
-    return attempt.isOver || this.#host.state !== 'up';
+    return attempt.isOver || !this.#host.isUp;
   }
 
   #ask(attempt: Attempt): void {
@@ -79,9 +76,8 @@ export class Fetch {
     const target = attempt.path.at(-1) as Host;
     events.after(this.#cluster.latencyMs(), () => {
       if (this.#isOff(attempt)) return;
-      if (target.state !== 'up') {
-        const noticedMs = target.state === 'vanished' ? CONNECT_MS : this.#cluster.latencyMs();
-        events.after(noticedMs, () => this.#goBack(attempt));
+      if (!target.isUp) {
+        events.after(this.#cluster.latencyMs(), () => this.#goBack(attempt));
         return;
       }
       const referred = target.fanOut.refer(String(this.#chunk), {
@@ -137,7 +133,7 @@ export class Fetch {
 
   #receive(attempt: Attempt, target: Host, source: Receipt | undefined): void {
     if (this.#isOff(attempt)) return;
-    if (target.state !== 'up') {
+    if (!target.isUp) {
       this.#goBack(attempt);
       return;
     }
@@ -165,18 +161,18 @@ export class Fetch {
       landed: () => this.#land(attempt),
       lost: () => this.#lost(attempt),
       wanted: 0,
+      still: 0,
       isOpen: true,
     };
     this.#cluster.network.open(attempt.flow);
   }
 
-  /** A crash is noticed at once, a host that vanished by what does not come. */
+  /** What broke is gone on with elsewhere, at the byte where it broke. */
   #lost(attempt: Attempt): void {
-    const target = attempt.path.at(-1) as Host;
-    const noticedMs = target.state === 'vanished' ? IDLE_MS : this.#cluster.latencyMs();
-    this.#cluster.events.after(noticedMs, () => {
+    this.#cluster.events.after(this.#cluster.latencyMs(), () => {
       if (this.#isOff(attempt)) return;
-      this.#host.health.failed(target.member.url);
+      const sender = attempt.path.at(-1);
+      if (sender !== undefined) this.#host.health.failed(sender.member.url);
       this.#failed(attempt);
     });
   }

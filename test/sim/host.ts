@@ -38,7 +38,7 @@ export interface Host extends Policy {
   readonly has: Uint8Array;
   /** Those that come. */
   readonly coming: Map<number, Coming>;
-  state: 'up' | 'crashed' | 'vanished';
+  isUp: boolean;
 }
 
 /** The agents of a cluster whose members all know each other. */
@@ -58,7 +58,7 @@ export function createHosts(
       member,
       has: new Uint8Array(chunks),
       coming: new Map(),
-      state: 'up',
+      isUp: true,
       health,
       picker: new Picker({ self: member.url, health, budgetMs, now }),
       hedging: new Hedging(),

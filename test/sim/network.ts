@@ -16,8 +16,10 @@ export interface Flow {
   first: (() => void) | undefined;
   /** Called once, when its last byte has come. */
   readonly landed: () => void;
-  /** Called when the sender is gone. */
+  /** Called when the sender has crashed, or nothing has come for as long as one waits. */
   readonly lost?: () => void;
+  /** Since when nothing has come, steps. */
+  still: number;
   /** What it could move in this step, had it the links for itself. */
   wanted: number;
   isOpen: boolean;
@@ -25,9 +27,12 @@ export interface Flow {
 
 /** Bytes a second. */
 export interface Link {
-  up: number;
-  down: number;
+  readonly up: number;
+  readonly down: number;
 }
+
+// Timeouts.Idle and Timeouts.FirstByte.
+const IDLE_MS = 10_000;
 
 // Parts of bytes are left over by rounding.
 const ROUNDED_BYTES = 1;
@@ -45,6 +50,7 @@ export class Network {
   /** How many chunks each is sending. */
   readonly sending: Int32Array;
   readonly #links: readonly Link[];
+  readonly #idleSteps: number;
   readonly #chunkBytes: number;
   readonly #stepSeconds: number;
   /** Of each link in this step, bytes: what is left, and what of it is one flow's share. */
@@ -52,6 +58,7 @@ export class Network {
   #flows: Flow[] = [];
 
   constructor(links: readonly Link[], chunkBytes: number, stepMs: number) {
+    this.#idleSteps = IDLE_MS / stepMs;
     this.#links = links;
     this.#chunkBytes = chunkBytes;
     this.#stepSeconds = stepMs / 1000;
@@ -107,9 +114,15 @@ export class Network {
       first();
     }
     for (const flow of flows) {
-      if (!flow.isOpen || flow.sink.bytes < this.#chunkBytes) continue;
-      this.close(flow);
-      flow.landed();
+      flow.still = flow.sink.bytes > flow.sink.before ? 0 : flow.still + 1;
+      if (!flow.isOpen) continue;
+      if (flow.sink.bytes === this.#chunkBytes) {
+        this.close(flow);
+        flow.landed();
+      } else if (flow.still > this.#idleSteps && flow.lost !== undefined) {
+        this.close(flow);
+        flow.lost();
+      }
     }
   }
 

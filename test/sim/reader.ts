@@ -1,20 +1,20 @@
+import { aheadOf } from '../../functions/blob/look-ahead.ts';
+
 /** What a reader needs of whoever brings it chunks. */
 export interface Delivery {
   /** Has a chunk come to a host; calls `landed` when all of it is there. */
   fetch(host: number, chunk: number, landed: () => void): void;
 }
 
-// As sidecar/agent.ts sets a BlobReader up.
-const LOOK_AHEAD = 4;
+// As sidecar/sharing.ts sets a BlobReader up.
+const LOOK_AHEAD = 8;
 
-/** What a host reads, and in which order it looks ahead. */
+/** What a host reads. */
 export interface Reading {
   readonly host: number;
   readonly chunks: number;
-  /** Within blocks of so many chunks each host looks ahead in an order of its own; 1: from start to end, like all. */
-  readonly block: number;
-  /** Draws where the host begins in a block. */
-  readonly random: () => number;
+  /** See LookAhead in functions/blob/look-ahead.ts. */
+  readonly offset: number;
 }
 
 /**
@@ -28,9 +28,6 @@ export class SimulatedReader {
   readonly #done: () => void;
   readonly #landed: Uint8Array;
   readonly #asked: Uint8Array;
-  /** Chunks in the order in which it looks ahead. */
-  readonly #order: readonly number[];
-  #next = 0;
   #at = 0;
   #coming = 0;
   #window = 1;
@@ -41,7 +38,6 @@ export class SimulatedReader {
     this.#done = done;
     this.#landed = new Uint8Array(reading.chunks);
     this.#asked = new Uint8Array(reading.chunks);
-    this.#order = orderOf(reading);
   }
 
   start(): void {
@@ -59,7 +55,7 @@ export class SimulatedReader {
   }
 
   #readOn(): void {
-    const { chunks, block } = this.#reading;
+    const { chunks, offset } = this.#reading;
     while (this.#landed[this.#at] === 1) {
       this.#at += 1;
       this.#window = Math.min(LOOK_AHEAD, this.#window + 1);
@@ -68,25 +64,12 @@ export class SimulatedReader {
       this.#done();
       return;
     }
-    // The one that is being read, and those ahead of it.
     if (this.#asked[this.#at] === 0) this.#ask(this.#at);
-    const to = Math.min(chunks, this.#at + Math.max(2 * block, 2 * this.#window + 1));
-    while (this.#coming <= this.#window) {
-      while (this.#asked[this.#order[this.#next] ?? 0] === 1 && this.#next < chunks) this.#next += 1;
-      const next = this.#order[this.#next];
-      if (next === undefined || next >= to) return;
-      this.#ask(next);
+    const to = Math.min(chunks - 1, this.#at + 2 * this.#window);
+    for (const next of aheadOf(this.#at, to, offset)) {
+      // The one that is being read, and those ahead of it.
+      if (this.#coming > this.#window) return;
+      if (this.#asked[next] === 0) this.#ask(next);
     }
   }
-}
-
-/** All chunks, block by block; each block from where the draw falls to its end, then from its start. */
-function orderOf({ chunks, block, random }: Reading): number[] {
-  const order: number[] = [];
-  for (let start = 0; start < chunks; start += block) {
-    const length = Math.min(block, chunks - start);
-    const from = Math.floor(random() * length);
-    for (let at = 0; at < length; at += 1) order.push(start + ((from + at) % length));
-  }
-  return order;
 }

@@ -48,6 +48,7 @@ export class Root {
         this.#coming.delete(chunk);
       },
       wanted: 0,
+      still: 0,
       isOpen: true,
     });
     return receipt;

@@ -20,14 +20,12 @@ export interface Scenario {
   /** Within so long all hosts start. */
   readonly startMs: number;
   readonly maxChildren: number;
-  /** See AgentSettings and Reading: what is not there yet is Infinity and 1. */
+  /** See AgentSettings; Infinity is what agents have. */
   readonly maxSending: number;
-  readonly block: number;
   /** Part of the hosts that have a tenth of the link. */
   readonly slow: number;
-  /** Part of the hosts that end half-way through, and how. */
+  /** Part of the hosts that crash half-way through. */
   readonly failing: number;
-  readonly failure: 'crashed' | 'vanished';
   readonly seed: string;
   /** How chunks travel: as our agents have it, or in one tree that stays the same. */
   readonly way: 'siblings' | 'tree';
@@ -58,8 +56,6 @@ const SLOWER = 10;
 // As sidecar/sharing.ts sets a Picker up: Timeouts.FirstByte.
 const BUDGET_MS = 10_000;
 const GIVE_UP_IDEALS = 60;
-// Hosts that vanish, one after the other, cost ten seconds each.
-const FAILURES_MS = 60_000;
 
 /** Runs a scenario; the same one has the same outcome each time. */
 export function simulate(scenario: Scenario): Outcome {
@@ -87,18 +83,18 @@ export function simulate(scenario: Scenario): Outcome {
   const well = all.filter((host) => !slow.has(host) && !failing.includes(host));
   const startedMs = all.map(() => random() * scenario.startMs);
   for (const host of all) {
-    const reading = { host, chunks, block: scenario.block, random };
+    const reading = { host, chunks, offset: Math.floor(random() * 2 ** 32) };
     const reader = new SimulatedReader(reading, delivery, () => doneMs.set(host, events.nowMs));
     events.after(startedMs[host] as number, () => reader.start());
   }
   for (const host of cluster === undefined ? [] : failing) {
     const member = cluster?.hosts[host];
     const atMs = random() * idealSeconds * 1000;
-    if (member !== undefined) events.after(atMs, () => cluster?.end(member, scenario.failure));
+    if (member !== undefined) events.after(atMs, () => cluster?.crash(member));
   }
   const isOver = () => well.every((host) => doneMs.has(host));
   let count = 0;
-  for (let step = 1; step * stepMs < GIVE_UP_IDEALS * idealSeconds * 1000 + FAILURES_MS; step += 1) {
+  for (let step = 1; step * stepMs < GIVE_UP_IDEALS * idealSeconds * 1000; step += 1) {
     events.runUntil(step * stepMs);
     network.step();
     if (doneMs.size > count && isOver()) break;

@@ -62,6 +62,7 @@ export class Tree implements Delivery {
         first: undefined,
         landed: () => this.#land(node, chunk, coming),
         wanted: 0,
+        still: 0,
         isOpen: true,
       });
     this.events.after(2 * latencyMs, () => {

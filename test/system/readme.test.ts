@@ -49,6 +49,7 @@ const SHOWN: Readonly<Record<string, string>> = {
   'export DADIP2P_P2PConfig__APIKey=$(openssl rand -hex 16)': 'by hand: it makes a secret',
   'npm run deploy -- --stage prod': 'serverless-package, as far as one gets without an account',
   'npm run destroy -- --stage prod': 'serverless-remove, up to what CloudFormation does by itself',
+  'npm run sim': 'sim/simulate, small',
   'npm run bench': 'by hand: it measures, and needs a quiet machine',
   'npm run lab': 'netlab, with fewer hosts',
   'npm run faults': 'netlab, some of them',
