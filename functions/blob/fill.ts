@@ -1,6 +1,6 @@
 import type { Address } from '../protocol/address.ts';
 import { parseContentDigest } from '../protocol/digest.ts';
-import { type HeaderLines, hasCode, P2PError } from '../protocol/errors.ts';
+import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { AGENT_HEADER, headerValue } from '../protocol/headers.ts';
 import { formatRange } from '../protocol/range.ts';
 import { type Answer, readAnswer } from './answer.ts';
@@ -8,9 +8,9 @@ import { firstSuccess } from './attempt.ts';
 import type { Chunk } from './chunk.ts';
 import type { ReaderEvents } from './events.ts';
 import type { BlobFacts } from './facts.ts';
+import { exhausted, expectSameVersion, isElsewhere, isOfOtherFacts, unproven } from './fill-failure.ts';
 import type { Flight } from './flight.ts';
 import { sha256Hex } from './hash.ts';
-import { blobKey } from './identity.ts';
 import type { Pour } from './pour.ts';
 import { Pours } from './pours.ts';
 import type { Giver, Reply, ShownRight, Source, Upstream } from './upstream.ts';
@@ -81,7 +81,7 @@ export class Filler {
       const isAnew = times > 0;
       const filling = { ...order, flight, givers: new Map<string, Giver>(), blamed, isAnew };
       await this.#fillUp(filling, isAnew ? undefined : opened).catch((error: unknown) => {
-        if (mismatch === undefined || !isElsewhere(error) || isOfOtherFacts(error, order)) throw error;
+        if (mismatch === undefined || !isElsewhere(error) || isOfOtherFacts(error, order.facts)) throw error;
         throw exhausted(mismatch);
       });
       const isChecked = this.#sumsAll || flight.expected !== undefined || order.facts.digest !== undefined;
@@ -259,36 +259,3 @@ const headersFor = ({ headers, blamed }: Filling, { name }: Source): HeaderLines
   ...(blamed.has(name) ? { 'cache-control': 'no-cache' } : {}),
   'accept-encoding': 'identity',
 });
-
-/** True for a failure that another source, or the same at another time, may not have. */
-const isElsewhere = (error: unknown): boolean =>
-  error instanceof P2PError && (error.retry === 'elsewhere' || error.code === 'UPSTREAMS_EXHAUSTED');
-
-/** True when those that are trusted have another blob than the facts say, which a sibling may have told along with it. */
-const isOfOtherFacts = (error: unknown, { facts }: FillOrder): boolean =>
-  hasCode(error, 'UPSTREAM_MISMATCHED') && facts.sealed === undefined;
-
-const unproven = ({ id: { index, key } }: Flight): P2PError =>
-  new P2PError('UPSTREAMS_EXHAUSTED', `nothing proves what siblings sent of chunk ${index} of ${key}`);
-
-/** What it comes to when no source is left to ask for the right bytes. */
-function exhausted(mismatch: P2PError): P2PError {
-  if (mismatch.code === 'DIGEST_MISMATCH') return mismatch;
-  return new P2PError('UPSTREAMS_EXHAUSTED', 'no upstream has the right bytes of a chunk', {
-    cause: mismatch,
-  });
-}
-
-/** Throws unless a reply is of the version that the facts describe. */
-function expectSameVersion({ address, facts }: FillOrder, { source, reply, answer }: OpenReply): void {
-  const size = answer.kind === 'part' || answer.kind === 'whole' ? answer.size : undefined;
-  const etag = headerValue(reply.headers, 'etag');
-  const lastModified = headerValue(reply.headers, 'last-modified');
-  // A digest has one size and no versions; whoever serves it may name them as it likes.
-  const sameVersion =
-    facts.digest !== undefined || blobKey(address, facts.size, etag, lastModified) === facts.key;
-  if (size === facts.size && sameVersion) return;
-  // What a digest names cannot change, so this source is wrong; anything else has changed at the origin.
-  const code = facts.digest !== undefined ? 'UPSTREAM_MISMATCHED' : 'ORIGIN_CHANGED';
-  throw new P2PError(code, `${source.name} has ${size ?? 'an unknown number of'} bytes of another version`);
-}
