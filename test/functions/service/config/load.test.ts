@@ -332,6 +332,12 @@ const FAULTS: readonly [name: string, text: string, path: string, remedy: string
     'name a root, or set OriginFallback: true',
   ],
   [
+    'siblings that could prove nothing to each other',
+    'P2PConfig: { Siblings: [directory, "10.0.0.5:19145"] }',
+    'P2PConfig.Siblings[1]',
+    'takes a Secret, the same on all nodes',
+  ],
+  [
     'one port twice',
     'Admin: { Port: 19145 }',
     'Admin.Port',
