@@ -61,7 +61,7 @@ need(
   'cc',
   'minio',
 )('clients see nothing of what befalls siblings and roots, by whatever way they come in', async () => {
-  const faults = ['one sibling: frozen', 'all roots: unplugged', 'a bit of each chunk flipped'];
+  const faults = ['one sibling: frozen', 'all but the origin: killed', 'a bit of each chunk flipped'];
   const { results } = await runLab<FaultFigures>('faults/run.ts', '--reference', '0', ...faults);
   assert.is(results.length, faults.length);
   for (const { of, how, spared, complaints } of results) {
