@@ -79,9 +79,14 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
   });
   const all = [siblings, roots, ...(origin === undefined ? [] : [origin]), siblings.lastResort];
   const isMember = (url: string) => members.byUrl(url) !== undefined;
-  const fanOut = new FanOut({ maxChildren: P2PConfig.Fanout, isMember, now });
+  const fanOut: FanOut = new FanOut({
+    maxChildren: P2PConfig.Fanout,
+    sending: () => referrals.sending,
+    isMember,
+    now,
+  });
   metrics.watchChildren(() => fanOut.children);
-  const referrals = new Referrals({
+  const referrals: Referrals = new Referrals({
     fanOut,
     chunkBytes,
     apiKey: P2PConfig.APIKey,

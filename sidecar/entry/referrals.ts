@@ -30,10 +30,15 @@ export interface ReferralsParts {
 /** Sends nodes that ask for a chunk on to others: where it has enough children, cannot serve, or is about to go. */
 export class Referrals {
   readonly #parts: ReferralsParts;
-  #running = 0;
+  #sending = 0;
 
   constructor(parts: ReferralsParts) {
     this.#parts = parts;
+  }
+
+  /** Nodes that are being answered here. */
+  get sending(): number {
+    return this.#sending;
   }
 
   /**
@@ -47,12 +52,12 @@ export class Referrals {
       if (this.#parts.isDraining()) throw new P2PError('DRAINING', 'this node is about to stop');
       return undefined;
     }
-    const index = this.#chunkOf(request);
-    const host = index === undefined ? undefined : this.#hostFor(request, address, node, index);
+    const part = this.#partOf(request);
+    const host = part === undefined ? undefined : this.#hostFor(request, address, node, part);
     if (host === undefined) {
-      this.#running += 1;
+      this.#sending += 1;
       response.once('close', () => {
-        this.#running -= 1;
+        this.#sending -= 1;
       });
       return undefined;
     }
@@ -60,28 +65,37 @@ export class Referrals {
     return `${host}/${this.#parts.apiKey}/${address.url}`;
   }
 
-  #hostFor({ headers }: IncomingMessage, address: Address, node: string, index: number): string | undefined {
+  #hostFor({ headers }: IncomingMessage, address: Address, node: string, part: Part): string | undefined {
+    const { index, isFromStart } = part;
     const { fanOut, isAwaiting, isDraining, maxRequests, standIns, roots } = this.#parts;
     const asked = (headerValue(headers, AGENT_HEADER) ?? '').split(/[ ,]+/).filter((one) => one !== node);
-    if (isDraining() || this.#running >= maxRequests) {
+    if (isDraining() || this.#sending >= maxRequests) {
       const other = standIns(address, index).find(({ url }) => url !== node && !asked.includes(url));
       return other?.url ?? roots[0];
     }
     if (isAwaiting(node, address, index)) {
       throw new P2PError('LOOP_DETECTED', `${node} is asked for chunk ${index} of this itself`);
     }
+    // It has the beginning from one that has gone: sent on, it could come to one that waits for it.
+    if (!isFromStart) return undefined;
     const redirects = Number(headerValue(headers, HOPS_HEADER) ?? 0);
     return fanOut.refer(`${addressKey(address)} ${index}`, { node, asked, redirects });
   }
 
-  /** The chunk that a request is for a part of; `undefined` for any other. */
-  #chunkOf({ method, headers }: IncomingMessage): number | undefined {
+  /** The part of one chunk that a request is for; `undefined` for any other. */
+  #partOf({ method, headers }: IncomingMessage): Part | undefined {
     const specs = method === 'GET' ? parseRange(headerValue(headers, 'range')) : undefined;
     const [spec] = specs ?? [];
     if (specs?.length !== 1 || spec === undefined || !('first' in spec) || spec.last === undefined)
       return undefined;
     const { chunkBytes } = this.#parts;
     const index = Math.floor(spec.first / chunkBytes);
-    return Math.floor(spec.last / chunkBytes) === index ? index : undefined;
+    if (Math.floor(spec.last / chunkBytes) !== index) return undefined;
+    return { index, isFromStart: spec.first === index * chunkBytes };
   }
+}
+
+interface Part {
+  readonly index: number;
+  readonly isFromStart: boolean;
 }

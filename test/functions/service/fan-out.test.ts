@@ -8,11 +8,29 @@ const CHUNK = 'some blob 0';
 
 function fanOut(parts: Partial<FanOutParts> = {}) {
   const clock = { nowMs: 1_000 };
-  const tree = new FanOut({ maxChildren: 4, isMember: () => true, now: () => clock.nowMs, ...parts });
+  const tree = new FanOut({
+    maxChildren: 4,
+    sending: () => 0,
+    isMember: () => true,
+    now: () => clock.nowMs,
+    ...parts,
+  });
   const ask = (node: string, over: Partial<Asker> = {}, chunk = CHUNK) =>
     tree.refer(chunk, { node, asked: [], redirects: 0, ...over });
   return { clock, tree, ask };
 }
+
+test('gives a further chunk to one child alone while it sends as much as it receives', () => {
+  let sending = 8;
+  const { ask } = fanOut({ maxChildren: 4, sending: () => sending });
+  assert.is(ask('a'), undefined);
+  assert.is(ask('b'), undefined);
+  sending = 9;
+  assert.is(ask('a'), undefined);
+  assert.ok(['a', 'b'].includes(ask('c') ?? ''));
+  sending = 8;
+  assert.is(ask('c'), undefined);
+});
 
 test('gives a chunk to as many as it may have children, and sends the others on to these in turn', () => {
   const { ask } = fanOut();
@@ -96,7 +114,8 @@ test('brings everyone to the chunk, over few nodes, with no more than the childr
   ] as const) {
     const trees = new Map<string, FanOut>();
     const treeOf = (node: string) => {
-      const tree = trees.get(node) ?? new FanOut({ maxChildren, isMember: () => true, now: () => 0 });
+      const tree =
+        trees.get(node) ?? new FanOut({ maxChildren, sending: () => 0, isMember: () => true, now: () => 0 });
       trees.set(node, tree);
       return tree;
     };

@@ -16,7 +16,7 @@ const urlOf = (name: string): string => memberOf(name).url;
 
 function referrals(parts: Partial<ReferralsParts> = {}) {
   const one = new Referrals({
-    fanOut: new FanOut({ maxChildren: 1, isMember: () => true, now: () => 0 }),
+    fanOut: new FanOut({ maxChildren: 1, sending: () => 0, isMember: () => true, now: () => 0 }),
     apiKey: 'key',
     chunkBytes: CHUNK,
     maxRequests: 10,
@@ -40,7 +40,7 @@ function referrals(parts: Partial<ReferralsParts> = {}) {
     });
     return { location, end: () => response.emit('close') };
   };
-  return { ask, codeOf: (name: string | undefined) => caught(() => ask(name)) };
+  return { ask, sending: () => one.sending, codeOf: (name: string | undefined) => caught(() => ask(name)) };
 }
 
 function caught(act: () => unknown): string | undefined {
@@ -65,6 +65,17 @@ test('answers clients, and what is not for one chunk, however many children ther
     assert.is(ask('b', { range }).location, undefined, range);
   }
   assert.is(ask(undefined).location, undefined);
+});
+
+test('answers who goes on from the middle of a chunk, and counts whom it is answering', () => {
+  const one = referrals();
+  one.ask('a').end();
+  assert.is(one.sending(), 0);
+  const { location, end } = one.ask('b', { range: 'bytes=2001-2999' });
+  assert.is(location, undefined);
+  assert.is(one.sending(), 1);
+  end();
+  assert.is(one.sending(), 0);
 });
 
 test('sends no node back to where its request has been', () => {
