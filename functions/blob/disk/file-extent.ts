@@ -8,7 +8,8 @@ export class FileExtent implements Extent {
   readonly length: number;
   readonly sha256: string | undefined;
   readonly #handle: FileHandle;
-  #lent = 0;
+  /** Reads under way, and loans: a descriptor that is lent while one is read must not go with that read. */
+  #uses = 0;
   #isClosing = false;
 
   constructor(from: string, handle: FileHandle, length: number, sha256: string | undefined) {
@@ -19,6 +20,7 @@ export class FileExtent implements Extent {
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {
+    this.#uses += 1;
     try {
       for (let filled = 0; filled < into.length; ) {
         const { bytesRead } = await this.#handle.read(into, filled, into.length - filled, offset + filled);
@@ -27,18 +29,19 @@ export class FileExtent implements Extent {
       }
     } catch (cause) {
       throw new P2PError('STORE_READ_FAILED', `cannot read ${into.length} bytes of a chunk`, { cause });
+    } finally {
+      this.#unuse();
     }
   }
 
   lend(): LentFile {
-    this.#lent += 1;
+    this.#uses += 1;
     let isLent = true;
     return {
       fd: this.#handle.fd,
       giveBack: () => {
-        if (isLent) this.#lent -= 1;
+        if (isLent) this.#unuse();
         isLent = false;
-        if (this.#isClosing) void this.close();
       },
     };
   }
@@ -47,6 +50,11 @@ export class FileExtent implements Extent {
   async close(): Promise<void> {
     this.#isClosing = true;
     // Nothing is lost by a close that fails: the file was only read.
-    if (this.#lent === 0) await this.#handle.close().catch(() => {});
+    if (this.#uses === 0) await this.#handle.close().catch(() => {});
+  }
+
+  #unuse(): void {
+    this.#uses -= 1;
+    if (this.#isClosing) void this.close();
   }
 }

@@ -92,4 +92,26 @@ test('keeps a lent file open until it is given back, whatever becomes of its nam
   await until('the file to be closed', () => !existsSync(`/proc/self/fd/${fd}`));
 });
 
+test('keeps a file open that is lent while it is read and about to be closed', async () => {
+  await using dir = await tempDir();
+  const store = await FolderStore.open(dir.path);
+  const { bytes } = chunkOf(1000, 'lent');
+  await store.write(idOf(), { bytes });
+  const extent = await store.extent(idOf());
+  assert.ok(extent);
+  const reading = extent.read(0, Buffer.alloc(1000));
+  // As when the store makes room, or is told to forget it.
+  const closing = extent.close();
+  const file = extent.lend();
+  await Promise.all([reading, closing]);
+  // By now the number could be that of another file.
+  await using other = await tempDir();
+  await writeFile(join(other.path, 'other'), Buffer.alloc(1000));
+  const read = Buffer.alloc(1000);
+  readSync(file.fd, read, 0, 1000, 0);
+  assert.equal(read, Buffer.from(bytes));
+  file.giveBack();
+  await until('the file to be closed', () => !existsSync(`/proc/self/fd/${file.fd}`));
+});
+
 test.run();
