@@ -48,7 +48,7 @@ async function open(): Promise<Instance> {
     log: createLog(settings.LogLevel, { name: 'read' }),
     metrics: new Metrics(),
     readiness,
-    self: env.DADIP2P_SELF ?? `http://${env.AWS_LAMBDA_FUNCTION_NAME ?? 'function'}`,
+    self: `http://${env.AWS_LAMBDA_FUNCTION_NAME ?? 'function'}`,
     nodeCa: env.NODE_EXTRA_CA_CERTS,
     maxReplyBytes: MAX_REPLY_BYTES,
     // Nobody is on the host of a function but itself.
