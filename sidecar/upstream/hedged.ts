@@ -74,15 +74,23 @@ interface Racer {
   lost(): void;
 }
 
-/** The reply that is there first; the other is given up as soon as it comes. Throws what the first failed with. */
+/**
+ * The reply that is there first; the other is given up as soon as it comes. One that says that it failed counts
+ * only once the other has nothing better. Throws what the first failed with.
+ */
 async function fastest(...racers: readonly [Racer, Racer]): Promise<Reply> {
   const failed = new Set<Racer>();
-  const runs = racers.map(async (racer) => {
+  const settled = racers.map(async (racer) => {
     const reply = await racer.opening.catch((error: unknown) => {
       failed.add(racer);
       throw error;
     });
     return { racer, reply };
+  });
+  const runs = settled.map(async (own, at) => {
+    const run = await own;
+    const other = isGood(run.reply) ? undefined : await settled[1 - at]?.catch(() => undefined);
+    return other !== undefined && isGood(other.reply) ? other : run;
   });
   const won = await Promise.any(runs).catch(({ errors }: AggregateError) => {
     throw errors[0];
@@ -110,5 +118,8 @@ async function settlesWithin(work: Promise<unknown>, ms: number): Promise<boolea
     over.abort();
   }
 }
+
+// What it refuses is an answer too, of which a root would say no other.
+const isGood = ({ status }: Reply): boolean => status < 500 && status !== 408 && status !== 429;
 
 const isHedgeable = (source: Source): source is HedgeableSource => 'hedge' in source;

@@ -43,7 +43,7 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
   return {
     seen,
     source: afterMs === undefined ? plain : hedgeable,
-    answer: () => answer({ status: 206, headers: { 'x-name': name }, body }),
+    answer: (status = 206) => answer({ status, headers: { 'x-name': name }, body }),
     fail: () => fail(new P2PError('UPSTREAM_UNREACHABLE', name)),
   };
 }
@@ -113,6 +113,26 @@ test('waits for the other when one of the two fails, and fails when both do', as
   fourth.fail();
   third.fail();
   await rejects('UPSTREAM_UNREACHABLE', failing);
+});
+
+test('takes no quick failure for an answer while the other may have a better one', async () => {
+  for (const status of [429, 503]) {
+    const [first, second] = [source('first', { afterMs: 1 }), source('second')];
+    const opening = open(hedged(first, second).next());
+    while (second.seen.asked === 0) await turn();
+    second.answer(status);
+    await turn();
+    first.answer();
+    assert.is((await opening).headers['x-name'], 'first');
+    assert.equal([first.seen.overtaken, first.seen.discarded, second.seen.discarded], [0, 0, 1]);
+
+    const [third, fourth] = [source('third', { afterMs: 1 }), source('fourth')];
+    const refused = open(hedged(third, fourth).next());
+    while (fourth.seen.asked === 0) await turn();
+    fourth.answer(status);
+    third.fail();
+    assert.is((await refused).status, status);
+  }
 });
 
 test('asks nobody else once enough were asked twice', async () => {
