@@ -82,8 +82,24 @@ function descriptorsOf(value: unknown): readonly Descriptor[] | undefined {
   return Array.isArray(value) && value.every(isDescriptor) ? value : undefined;
 }
 
-const isDescriptor = (value: Descriptor | null): value is Descriptor =>
-  // The digest becomes part of a URL.
-  /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-f]{32,}$/.test(value?.digest ?? '') &&
-  Number.isSafeInteger(value?.size) &&
-  (value as Descriptor).size >= 0;
+function isDescriptor(value: unknown): value is Descriptor {
+  if (!isObject(value)) return false;
+  const { digest, size, mediaType, platform } = value;
+  return (
+    // It becomes part of a URL.
+    typeof digest === 'string' &&
+    /^[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-f]{32,}$/.test(digest) &&
+    Number.isSafeInteger(size) &&
+    Number(size) >= 0 &&
+    isTextOrNone(mediaType) &&
+    ((platform ?? undefined) === undefined || isPlatform(platform))
+  );
+}
+
+const isPlatform = (value: unknown): boolean =>
+  isObject(value) && [value.os, value.architecture, value.variant].every(isTextOrNone);
+
+const isTextOrNone = (value: unknown): boolean => typeof (value ?? '') === 'string';
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;

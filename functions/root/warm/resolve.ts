@@ -38,6 +38,12 @@ export interface Resolved {
 const AT_ONCE = 8;
 // A list of lists is all that there is in practice.
 const MAX_DEPTH = 3;
+// What a manifest says is whatever somebody wrote into it: more than this is no image, and would take up all memory.
+// A job of as many blobs can be told in one reply of a function.
+const MAX_BLOBS = 20_000;
+const MAX_BYTES = 16 * 1024 ** 4;
+// Platforms of a list that has not the right one.
+const MAX_TOLD = 30;
 
 /**
  * Finds out which blobs a job comes to: of an image its manifests, configuration and layers. What fails is told and
@@ -53,10 +59,18 @@ export async function resolveJob(job: WarmJob, parts: ResolveParts, signal: Abor
     fetched.bytes += fetchedBytes;
     return blob;
   };
+  const counted = new Set<PlannedBlob['at']>();
+  let bytes = 0;
   const attempt = (what: string, resolve: () => Promise<readonly PlannedBlob[]>) =>
     limit(async () => {
       try {
-        return await resolve();
+        const blobs = await resolve();
+        const more = blobs.filter(({ at }) => !counted.has(at));
+        const moreBytes = more.reduce((sum, { size }) => sum + size, 0);
+        checkAmount(what, counted.size + more.length, bytes + moreBytes);
+        for (const { at } of more) counted.add(at);
+        bytes += moreBytes;
+        return blobs;
       } catch (error) {
         signal.throwIfAborted();
         failures.push(failureOf(what, error));
@@ -88,6 +102,13 @@ export function failureOf(what: string, error: unknown): Failure {
   return { what, code: error.code, message: error.message };
 }
 
+/** @throws P2PError UPSTREAM_MISMATCHED. */
+function checkAmount(what: string, blobs: number, bytes: number): void {
+  if (blobs <= MAX_BLOBS && bytes <= MAX_BYTES) return;
+  const limits = `${MAX_BLOBS} blobs and ${MAX_BYTES / 1024 ** 4} TiB`;
+  throw new P2PError('UPSTREAM_MISMATCHED', `${what} is too much: a job has at most ${limits}`);
+}
+
 async function blobsOfImage(
   name: string,
   platforms: readonly string[],
@@ -101,7 +122,11 @@ async function blobsOfImage(
     ? image.reference
     : await reader.digestOf(urlOf('manifests', image.reference), signal);
   const blobs: PlannedBlob[] = [];
+  const seen = new Set<string>();
   const visit = async (digest: string, depth: number): Promise<void> => {
+    if (seen.has(digest)) return;
+    seen.add(digest);
+    checkAmount(name, blobs.length + 1, 0);
     const url = urlOf('manifests', digest);
     const text = await readWhole(await open(url), url, signal);
     blobs.push({ at: url, size: Buffer.byteLength(text) });
@@ -140,13 +165,20 @@ function chosen(
   const wanted = platforms.map(parsePlatform).filter((platform) => platform !== undefined);
   const missing = wanted.find((platform) => chooseManifests(manifests, [platform]).length === 0);
   if (missing === undefined) return chooseManifests(manifests, wanted);
-  const there = manifests.flatMap(({ platform }) => (isKnown(platform) ? [formatPlatform(platform)] : []));
+  const there = manifests
+    .flatMap(({ platform }) => (isKnown(platform) ? [formatPlatform(platform)] : []))
+    .slice(0, MAX_TOLD);
   throw new P2PError(
     'UPSTREAM_MISMATCHED',
     `${name} is not there for ${formatPlatform(missing)}; it is for ${there.join(', ') || 'no platform that it names'}`,
   );
 }
 
-/** Signatures and the like stand in lists as for `unknown/unknown` (buildkit, "Attestation storage"). */
+/**
+ * Signatures and the like stand in lists as for `unknown/unknown` (buildkit, "Attestation storage"); and what is no
+ * platform's name is nothing to print on somebody's terminal.
+ */
 const isKnown = (platform: Platform | undefined): platform is Platform =>
-  platform !== undefined && platform.os !== 'unknown';
+  (platform ?? undefined) !== undefined &&
+  platform?.os !== 'unknown' &&
+  parsePlatform(formatPlatform(platform as Platform)) !== undefined;

@@ -31,6 +31,9 @@ test('what is no manifest of these is refused', () =>
       'a negative size': `{"layers":[{"digest":"${digest('a')}","size":-1}]}`,
       'a digest that climbs': '{"layers":[{"digest":"sha256:../../../etc/passwd","size":1}]}',
       'no list': '{"layers":{}}',
+      'a digest that is no text': '{"layers":[{"digest":{"toString":1},"size":1}]}',
+      'a media type that is no text': `{"layers":[{"digest":"${digest('a')}","size":1,"mediaType":{"toString":1}}]}`,
+      'a platform that is none': `{"manifests":[{"digest":"${digest('a')}","size":1,"platform":{"os":{"toString":1}}}]}`,
     },
     (text) => void throws('UPSTREAM_MISMATCHED', () => readManifest(text, 'reg.test/a')),
   ));
