@@ -46,6 +46,7 @@ import { Leaves } from './tls/leaf.ts';
 import { clusterTrust, type NodeTls } from './tls/node-tls.ts';
 import { prepareInterception } from './tls/prepare.ts';
 import { FallbackUpstream } from './upstream/fallback.ts';
+import { HedgedUpstream } from './upstream/hedged.ts';
 import { rootUrlsOf } from './upstream/root-urls.ts';
 import { RootsUpstream } from './upstream/roots.ts';
 
@@ -150,7 +151,9 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
       readiness: parts.readiness,
       now: Date.now,
     });
-  const upstream = sharing?.upstream ?? new FallbackUpstream(fallback ? [roots, fallback] : [roots]);
+  const upstream =
+    sharing?.upstream ??
+    new HedgedUpstream(new FallbackUpstream(fallback ? [roots, fallback] : [roots]), () => metrics.hedged());
   const store = await openCache(CacheConfig, parts);
   const events = metrics.readerEvents(log);
   const reader = new BlobReader({

@@ -33,6 +33,11 @@ export class Hedging {
     this.#samples[this.#next] = ms;
     this.#next = (this.#next + 1) % MAX_SAMPLES;
     this.#afterMs = undefined;
+    this.asked();
+  }
+
+  /** Notes that a node was asked, where it does not matter how long it takes. */
+  asked(): void {
     this.#saved = Math.min(MAX_SAVED, this.#saved + EARNED);
   }
 

@@ -8,6 +8,8 @@ import type { HttpClient } from '../../functions/service/http-client.ts';
 import type { NodeTokens } from '../../functions/service/node-tokens.ts';
 import { Breaker } from './breaker.ts';
 import { asClient, isReferral, withoutInvented } from './dadip2p-root.ts';
+import type { HedgeableSource } from './hedged.ts';
+import { Hedging } from './hedging.ts';
 import { Plans } from './plans.ts';
 import { restoreRemapped } from './remapped.ts';
 
@@ -26,6 +28,10 @@ export interface RootsParts {
   readonly now: () => number;
 }
 
+// A root has to ask the origin first, and waits for that longer than any client should for a root that is deaf: whoever
+// else is asked after so long, and answers sooner, has lost as much time and is better.
+const HEDGE_MS = 3_000;
+
 interface Root {
   readonly url: string;
   readonly plans: Plans | undefined;
@@ -39,6 +45,7 @@ interface Root {
 export class RootsUpstream implements Upstream {
   readonly #parts: RootsParts;
   readonly #roots: readonly Root[];
+  readonly #hedging = new Hedging();
 
   constructor(parts: RootsParts) {
     const { http, now, chunkBytes } = parts;
@@ -50,7 +57,7 @@ export class RootsUpstream implements Upstream {
     }));
   }
 
-  *sources(address: Address): Iterable<Source> {
+  *sources(address: Address): Iterable<HedgeableSource> {
     const key = addressKey(address);
     const ranked = [...this.#roots].sort((a, b) => (rank(a.url, key) < rank(b.url, key) ? -1 : 1));
     const failing: Root[] = [];
@@ -69,7 +76,7 @@ export class RootsUpstream implements Upstream {
     return root ? this.#source(root) : undefined;
   }
 
-  #source({ url, plans, breaker }: Root): Source {
+  #source({ url, plans, breaker }: Root): HedgeableSource {
     const { apiKey, http, tokens } = this.#parts;
     const open: Source['open'] = async ({ address, method, headers, bulk = false }, signal) => {
       const target = `/${apiKey}/${address.url}`;
@@ -89,9 +96,16 @@ export class RootsUpstream implements Upstream {
         throw error;
       }
     };
-    const planned: Source['open'] = (query, signal) =>
-      plans === undefined ? open(query, signal) : plans.open(query, signal, open);
-    return { name: url, kind: 'root', open: planned };
+    const planned: Source['open'] = (query, signal) => {
+      this.#hedging.asked();
+      return plans === undefined ? open(query, signal) : plans.open(query, signal, open);
+    };
+    const hedge = {
+      afterMs: HEDGE_MS,
+      begin: () => this.#hedging.spend(),
+      overtaken: () => breaker.failed(),
+    };
+    return { name: url, kind: 'root', open: planned, hedge };
   }
 }
 

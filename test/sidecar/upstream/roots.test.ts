@@ -1,12 +1,17 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Reply, Source } from '../../../functions/blob/upstream.ts';
 import { parseAddress } from '../../../functions/protocol/address.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
+import { FallbackUpstream } from '../../../sidecar/upstream/fallback.ts';
+import { HedgedUpstream } from '../../../sidecar/upstream/hedged.ts';
 import { RootsUpstream } from '../../../sidecar/upstream/roots.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { startOrigin } from '../../support/origin.ts';
-import { digestPath } from '../../support/reader.ts';
+import { digestPath, originUpstream } from '../../support/reader.ts';
 import { rejects } from '../../support/rejects.ts';
 
 const test = suite('sidecar/upstream/roots');
@@ -138,6 +143,45 @@ test('does not count a client that left as a failure of the root', async () => {
     await rejects('CLIENT_GONE', reading);
   }
   assert.is(roots.sources().length, 1);
+});
+
+test('has the origin asked beside a root that is deaf, and passes that over soon', async () => {
+  await using origin = await startOrigin();
+  await using origins = originUpstream();
+  const deaf = createServer();
+  deaf.listen(0, '127.0.0.1');
+  await once(deaf, 'listening');
+  const root = `http://127.0.0.1:${(deaf.address() as AddressInfo).port}`;
+  // Longer than this test may take.
+  const http = new HttpClient({ connectMs: 600_000, firstByteMs: 600_000, idleMs: 600_000, connections: 8 });
+  const roots = new RootsUpstream({
+    roots: [root],
+    apiKey: 'dadip2p',
+    http,
+    hasFallback: true,
+    now: () => 0,
+  });
+  let hedges = 0;
+  const upstream = new HedgedUpstream(new FallbackUpstream([roots, origins.upstream]), () => {
+    hedges += 1;
+  });
+  const address = parseAddress(origin.put('/blob', blobOf(10, 'deaf')));
+  const askFirst = async (): Promise<Reply> => {
+    const [first] = upstream.sources(address);
+    return (first as Source).open({ address, method: 'GET', headers: {} }, NEVER);
+  };
+  try {
+    for (const reply of await Promise.all([askFirst(), askFirst(), askFirst()])) {
+      assert.is(reply.from?.kind, 'origin');
+      assert.equal(await bytesOf(reply), Buffer.from(blobOf(10, 'deaf')));
+    }
+    assert.is(hedges, 3);
+    assert.equal([...roots.sources(address)], []);
+  } finally {
+    await http.close();
+    deaf.closeAllConnections();
+    deaf.close();
+  }
 });
 
 test.run();
