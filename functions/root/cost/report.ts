@@ -57,7 +57,7 @@ export async function costReport(
 }
 
 /** What some use costs at list prices. */
-export function priceDay(day: string, used: UsageCounts, processes: number, keptBytes: number): DayCost {
+function priceDay(day: string, used: UsageCounts, processes: number, keptBytes: number): DayCost {
   // An agent reads each chunk that it was told of once.
   const requests = used.s3Writes * PRICES.s3Write + (used.s3Reads + used.lentChunks) * PRICES.s3Read;
   const functions = used.calls * PRICES.lambdaCall + used.gbSeconds * PRICES.lambdaGBSecond;

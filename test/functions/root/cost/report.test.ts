@@ -1,7 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { costReport, priceDay } from '../../../../functions/root/cost/report.ts';
-import { dayOf, noUsage, Usage } from '../../../../functions/root/cost/usage.ts';
+import { costReport } from '../../../../functions/root/cost/report.ts';
+import { dayOf, noUsage, USAGE_FOLDER, Usage } from '../../../../functions/root/cost/usage.ts';
+import { emptyReport } from '../../../../functions/root/sweep/report.ts';
+import { saveReport } from '../../../../functions/root/sweep/state.ts';
 import { openKeptFolder } from '../../../support/kept-store.ts';
 
 const test = suite('functions/root/cost/report');
@@ -10,9 +12,15 @@ const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
 const NOON = Date.UTC(2026, 10, 22, 12);
 
-test('prices a GiB that was fetched and read as the price lists do', () => {
+test('prices a GiB that was fetched and read as the price lists do', async () => {
+  await using kept = await openKeptFolder();
+  const swept = emptyReport(NOON, false);
+  swept.found.bytes = 30 * 2 ** 30;
+  await saveReport(kept.records, swept);
   const used = { ...noUsage(), s3Writes: 512, s3Reads: 256, lentChunks: 256, lentBytes: 2 ** 30 };
-  const { dollars } = priceDay('2026-11-22', { ...used, calls: 256, gbSeconds: 256 }, 1, 30 * 2 ** 30);
+  await kept.records.put(`${USAGE_FOLDER}${dayOf(NOON)}/one.json`, { ...used, calls: 256, gbSeconds: 256 });
+  const { days } = await costReport(kept, 1, NOON);
+  const [{ dollars }] = days as [(typeof days)[number]];
   const close = (got: number, wanted: number) => assert.ok(Math.abs(got - wanted) < 1e-6, `${got}`);
   close(dollars.requests, 512 * 0.000005 + 512 * 0.0000004);
   close(dollars.functions, 256 * 0.0000135334);
