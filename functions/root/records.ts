@@ -4,7 +4,7 @@
  */
 export interface Records {
   /**
-   * An object as last put; `undefined` when there is none, or it cannot be read as JSON.
+   * An object as last put; `undefined` when there is none, or it is too long or no JSON.
    *
    * @throws P2PError STORE_READ_FAILED when the store cannot tell.
    */

@@ -1,7 +1,7 @@
 import { MiB } from '../blob/chunk.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { parseRecord, type Records } from './records.ts';
-import type { S3Bucket } from './s3-bucket.ts';
+import { type S3Bucket, TooLong } from './s3-bucket.ts';
 
 const MAX_RECORD_BYTES = 16 * MiB;
 
@@ -15,6 +15,8 @@ export class S3Records implements Records {
 
   async get<T>(path: string): Promise<T | undefined> {
     const object = await this.#bucket.get(path, MAX_RECORD_BYTES).catch((cause: unknown) => {
+      // That is how it will be the next time too: whoever wrote it begins anew.
+      if (cause instanceof TooLong) return undefined;
       throw new P2PError('STORE_READ_FAILED', `cannot read ${path} from S3`, { cause });
     });
     return object && parseRecord<T>(Buffer.from(object.bytes).toString());

@@ -4,7 +4,7 @@ import { chunkPath, factsPath, keyPath } from '../../../../functions/blob/path.t
 import { COOL_DOWN_MS, protectedMs } from '../../../../functions/root/recency.ts';
 import type { SweepPolicy } from '../../../../functions/root/sweep/plan.ts';
 import { retire } from '../../../../functions/root/sweep/retire.ts';
-import { lastReport } from '../../../../functions/root/sweep/state.ts';
+import { lastReport, STATE_PATH } from '../../../../functions/root/sweep/state.ts';
 import { onlyPage } from '../../../../functions/root/sweep/survey.ts';
 import { type SweepOrder, type SweepParts, sweep } from '../../../../functions/root/sweep/sweep.ts';
 import { get } from '../../../support/client.ts';
@@ -296,6 +296,14 @@ real('removes a blob of more objects than a page has', async () => {
   const { isGone, objects } = await retire(kept.shelf, keyPath(key), 0, kept.now);
   assert.equal([isGone, objects], [true, 1_050]);
   assert.equal(await kept.names(), []);
+});
+
+real('begins anew where the last one left more than can be read', async () => {
+  await using kept = await openKeptBucket(await minio());
+  await kept.records.put(STATE_PATH, { savedAtMs: kept.now(), state: 'x'.repeat(17 * 1024 * 1024) });
+  await keepBlob(kept.store, 'aa');
+  const { isDone, found } = await run(kept);
+  assert.equal([isDone, found.blobs], [true, 1]);
 });
 
 test('facts that cannot be read for the moment end the sweep: their blobs are not taken for unwanted', async () => {
