@@ -16,7 +16,7 @@ const DRY_MS = 10 * 60_000;
 export function sweepRoutes(sweeper: Sweeper, records: Records): Router {
   const router = new Router();
   router.post('/api/v1/sweep', async function sweepNow(ctx) {
-    const { dryRun } = (await readJson(ctx)) as { readonly dryRun?: unknown };
+    const { dryRun } = ((await readJson(ctx)) ?? {}) as { readonly dryRun?: unknown };
     if (typeof dryRun !== 'boolean')
       throw new P2PError('API_REQUEST_INVALID', 'send {"dryRun": true} or {"dryRun": false}');
     const endMs = Date.now() + (dryRun ? DRY_MS : SWEEP_MS);
