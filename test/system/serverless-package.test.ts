@@ -168,7 +168,7 @@ test('each function may do to its objects, bucket and log what it does, and noth
     ['Allow', objects, [folder(chunk)]],
     ['Allow', ['s3:DeleteObject'], [folder(leasePath(chunk))]],
     ['Allow', ['s3:GetObject', 's3:PutObject'], [folder(STATE_PATH)]],
-    ['Allow', ['s3:GetObject'], [folder(USAGE_FOLDER)]],
+    ['Allow', ['s3:GetObject', 's3:PutObject'], [folder(USAGE_FOLDER)]],
     bucket,
     log('Sweep'),
   ]);
