@@ -110,7 +110,9 @@ export class SiblingClient {
   async #check(reply: Reply, url: string): Promise<void> {
     const { chunkBytes, health } = this.#parts;
     const failure = await nodeFailure(reply, { name: url, kind: 'sibling' });
-    if (failure !== undefined) throw failure;
+    if (failure?.retry === 'elsewhere') throw failure;
+    // What its rules forbid may be allowed here, and what it says of that is not for our clients.
+    if (failure !== undefined) throw new P2PError('UPSTREAM_FAILED', failure.message);
     const chunk = /(?:^|; )chunk=(\d+)/.exec(headerValue(reply.headers, BLOB_HEADER) ?? '')?.[1];
     if (reply.status === 206 && chunk === String(chunkBytes)) return;
     reply.body.discard();

@@ -124,6 +124,11 @@ const MISDEEDS: Readonly<
         })
         .end(bytes),
   },
+  'may not ask that origin itself': {
+    isBlamed: false,
+    answer: ({ response }) =>
+      response.writeHead(403, { 'x-p2p-error': 'ORIGIN_NOT_ALLOWED', 'set-cookie': 'theirs=1' }).end('no'),
+  },
   'sends us on to a stranger': {
     isBlamed: false,
     answer: ({ request, response, stranger }) =>
