@@ -14,9 +14,9 @@ export const SETUPS = {
 /** Ways in which chunks travel. */
 export const WAYS = {
   // What agents do.
-  siblings: { way: 'siblings', maxChildren: 4, maxSending: Number.POSITIVE_INFINITY },
-  // The same, if a host that is sending as many chunks as it receives gave any further one to a single child.
-  'siblings, sending bounded': { way: 'siblings', maxChildren: 4, maxSending: 9 },
+  siblings: { way: 'siblings', maxChildren: 4, boundsSending: true },
+  // What they would do if FanOut did not go by what a host is sending.
+  'siblings, sending not bounded': { way: 'siblings', maxChildren: 4, boundsSending: false },
   'tree of 2, whole chunks (DadiP2P)': { way: 'tree', maxChildren: 2, cutsThrough: false },
   'tree of 4': { way: 'tree', maxChildren: 4, cutsThrough: true },
 } as const;
@@ -45,7 +45,7 @@ export interface Case {
 export function scenarioOf({ setup, way, hosts, fault, chunkBytes, seed }: Case): Scenario {
   return {
     cutsThrough: true,
-    maxSending: Number.POSITIVE_INFINITY,
+    boundsSending: true,
     ...SETUPS[setup],
     ...FAULTS[fault],
     ...WAYS[way],

@@ -3,7 +3,7 @@ import { Owners } from '../../sidecar/upstream/owner.ts';
 import { RANKED } from '../../sidecar/upstream/picker.ts';
 import { memberOf } from '../support/members.ts';
 import { Events } from './events.ts';
-import { Fetch } from './fetch.ts';
+import { Fetch, type Surroundings } from './fetch.ts';
 import { type AgentSettings, createHosts, type Host } from './host.ts';
 import { type Link, Network, type Receipt } from './network.ts';
 import type { Delivery } from './reader.ts';
@@ -27,7 +27,7 @@ export interface ClusterParts {
 const KEY = 'sha256:simulated';
 
 /** Hosts, roots and an origin on a network, in which hosts share chunks as our agents do. */
-export class Cluster implements Delivery {
+export class Cluster implements Delivery, Surroundings {
   readonly events = new Events();
   readonly network: Network;
   readonly hosts: readonly Host[];
@@ -82,7 +82,6 @@ export class Cluster implements Delivery {
     return this.#parts.latencyMs * (0.5 + this.#parts.random());
   }
 
-  /** What a host that was asked for a chunk sends of: all of it, or what comes; it fetches what it has not. */
   sourceAt(host: Host, chunk: number, via: readonly string[]): Receipt | undefined {
     if (host.has[chunk] === 1) return undefined;
     if (!host.coming.has(chunk)) new Fetch(this, host, chunk, via).next();

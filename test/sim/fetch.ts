@@ -1,11 +1,30 @@
 import { MAX_REDIRECTS } from '../../functions/service/fan-out.ts';
 import type { Member } from '../../sidecar/members/member.ts';
-import type { Cluster } from './cluster.ts';
+import type { Events } from './events.ts';
 import type { Host } from './host.ts';
-import type { Flow, Receipt } from './network.ts';
+import type { Flow, Network, Receipt } from './network.ts';
+import type { Root } from './root.ts';
 
 // As in sidecar/upstream/siblings.ts.
 const TOLD_REFERRERS = 2;
+
+/** What a chunk comes from and goes by. */
+export interface Surroundings {
+  readonly events: Events;
+  readonly network: Network;
+  readonly root: Root;
+  /** How often askers were sent on. */
+  redirects: number;
+  /** How often another was asked beside a slow one. */
+  hedges: number;
+  /** The owner of a chunk, and those that follow it. */
+  ranked(chunk: number): readonly Member[];
+  hostOf(url: string): Host;
+  /** Of one message one way. */
+  latencyMs(): number;
+  /** What a host that was asked for a chunk sends of: all of it, or what comes; it fetches what it has not. */
+  sourceAt(host: Host, chunk: number, via: readonly string[]): Receipt | undefined;
+}
 
 /** One member that is asked, with those it sends on to. */
 interface Attempt {
@@ -22,7 +41,7 @@ interface Attempt {
  * ask, and who is sent where, the agents' own code decides; following it is what SiblingsUpstream and HedgedUpstream do.
  */
 export class Fetch {
-  readonly #cluster: Cluster;
+  readonly #cluster: Surroundings;
   readonly #host: Host;
   readonly #chunk: number;
   readonly #receipt: Receipt = { bytes: 0, before: 0 };
@@ -32,13 +51,17 @@ export class Fetch {
   readonly #waiting: (() => void)[] = [];
   #attempts: Attempt[] = [];
 
-  constructor(cluster: Cluster, host: Host, chunk: number, via: readonly string[]) {
+  constructor(cluster: Surroundings, host: Host, chunk: number, via: readonly string[]) {
     this.#cluster = cluster;
     this.#host = host;
     this.#chunk = chunk;
     this.#via = via;
     this.#candidates = host.picker.pick(cluster.ranked(chunk), via).first[Symbol.iterator]();
-    host.coming.set(chunk, { receipt: this.#receipt, waiting: this.#waiting });
+    host.coming.set(chunk, {
+      receipt: this.#receipt,
+      waiting: this.#waiting,
+      isAwaiting: (asked) => this.#attempts.some((attempt) => isAwaiting(attempt, asked)),
+    });
   }
 
   /** Asks the next of those that may be asked; the roots when there is none left. */
@@ -80,19 +103,32 @@ export class Fetch {
         events.after(this.#cluster.latencyMs(), () => this.#goBack(attempt));
         return;
       }
-      const referred = target.fanOut.refer(String(this.#chunk), {
-        node: this.#host.member.url,
-        asked: this.#asked(attempt),
-        redirects: attempt.redirects,
-      });
       const backMs = this.#cluster.latencyMs();
-      if (referred !== undefined) events.after(backMs, () => this.#follow(attempt, referred));
-      else {
-        const chain = [...this.#via, this.#host.member.url];
-        const source = this.#cluster.sourceAt(target, this.#chunk, chain);
-        events.after(backMs, () => this.#receive(attempt, target, source));
+      if (target.coming.get(this.#chunk)?.isAwaiting(this.#host) === true) {
+        events.after(backMs, () => this.#tryAnother(attempt));
+        return;
       }
+      const referred = this.#referredBy(target, attempt);
+      if (referred !== undefined) {
+        events.after(backMs, () => this.#follow(attempt, referred));
+        return;
+      }
+      const chain = [...this.#via, this.#host.member.url];
+      const source = this.#cluster.sourceAt(target, this.#chunk, chain);
+      target.promised += 1;
+      events.after(backMs, () => {
+        target.promised -= 1;
+        this.#receive(attempt, target, source);
+      });
     });
+  }
+
+  /** As sidecar/entry/referrals.ts has it: whoever has the beginning already is served where it asks. */
+  #referredBy({ fanOut }: Host, attempt: Attempt): string | undefined {
+    if (this.#receipt.bytes > 0) return undefined;
+    const asked = this.#asked(attempt);
+    const { redirects } = attempt;
+    return fanOut.refer(String(this.#chunk), { node: this.#host.member.url, asked, redirects });
   }
 
   #asked({ path }: Attempt): string[] {
@@ -117,11 +153,16 @@ export class Fetch {
     this.#ask(attempt);
   }
 
-  /** Whoever sent us to one that fails is asked for another. */
   #goBack(attempt: Attempt): void {
     if (this.#isOff(attempt)) return;
+    this.#host.health.failed((attempt.path.at(-1) as Host).member.url);
+    this.#tryAnother(attempt);
+  }
+
+  /** Whoever sent us to one that does not serve is asked for another. */
+  #tryAnother(attempt: Attempt): void {
+    if (this.#isOff(attempt)) return;
     const { member } = attempt.path.at(-1) as Host;
-    this.#host.health.failed(member.url);
     if (attempt.path.length === 1 || attempt.redirects === MAX_REDIRECTS) this.#failed(attempt);
     else {
       this.#tried.add(member.url);
@@ -203,3 +244,6 @@ export class Fetch {
     for (const landed of this.#waiting) landed();
   }
 }
+
+const isAwaiting = ({ path, flow, isOver }: Attempt, host: Host): boolean =>
+  !isOver && path.at(-1) === host && (flow === undefined || flow.first !== undefined);

@@ -8,8 +8,8 @@ import type { Receipt } from './network.ts';
 /** How agents are set. */
 export interface AgentSettings {
   readonly maxChildren: number;
-  /** A host that is sending so many chunks gives any further one to a single child. */
-  readonly maxSending: number;
+  /** False to have the number of its children be all that bounds what an agent sends, as it once was. */
+  readonly boundsSending: boolean;
   /** For so long siblings are tried for one chunk. */
   readonly budgetMs: number;
 }
@@ -27,6 +27,8 @@ interface Coming {
   readonly receipt: Receipt;
   /** Called when all of it is there. */
   readonly waiting: (() => void)[];
+  /** True while that host was asked for it and has not sent anything. */
+  isAwaiting(host: Host): boolean;
 }
 
 /** A host with an agent on it. */
@@ -39,13 +41,15 @@ export interface Host extends Policy {
   /** Those that come. */
   readonly coming: Map<number, Coming>;
   isUp: boolean;
+  /** Those that it said it would send a chunk to, and that have not heard of it yet. */
+  promised: number;
 }
 
 /** The agents of a cluster whose members all know each other. */
 export function createHosts(
   members: readonly Member[],
   chunks: number,
-  { maxChildren, maxSending, budgetMs }: AgentSettings,
+  { maxChildren, boundsSending, budgetMs }: AgentSettings,
   sending: (node: number) => number,
   now: () => number,
 ): Host[] {
@@ -53,22 +57,23 @@ export function createHosts(
   const isMember = (url: string) => urls.has(url);
   return members.map((member, node) => {
     const health = new Health(now);
-    return {
+    const host: Host = {
       node,
       member,
       has: new Uint8Array(chunks),
       coming: new Map(),
       isUp: true,
+      promised: 0,
       health,
       picker: new Picker({ self: member.url, health, budgetMs, now }),
       hedging: new Hedging(),
       fanOut: new FanOut({
-        get maxChildren() {
-          return sending(node) < maxSending ? maxChildren : 1;
-        },
+        maxChildren,
+        sending: () => (boundsSending ? sending(node) + host.promised : 0),
         isMember,
         now,
       }),
     };
+    return host;
   });
 }

@@ -20,8 +20,8 @@ export interface Scenario {
   /** Within so long all hosts start. */
   readonly startMs: number;
   readonly maxChildren: number;
-  /** See AgentSettings; Infinity is what agents have. */
-  readonly maxSending: number;
+  /** See AgentSettings. */
+  readonly boundsSending: boolean;
   /** Part of the hosts that have a tenth of the link. */
   readonly slow: number;
   /** Part of the hosts that crash half-way through. */
@@ -53,8 +53,8 @@ export interface Outcome {
 // A chunk takes some eight steps over an empty link: what a hop adds is then small beside it.
 const STEPS_PER_CHUNK = 8;
 const SLOWER = 10;
-// As sidecar/sharing.ts sets a Picker up: Timeouts.FirstByte.
-const BUDGET_MS = 10_000;
+// As sidecar/sharing.ts sets a Picker up.
+const BUDGET_MS = 5_000;
 const GIVE_UP_IDEALS = 60;
 
 /** Runs a scenario; the same one has the same outcome each time. */
@@ -138,7 +138,7 @@ function open(
   stepMs: number,
   random: () => number,
 ): World {
-  const { chunkBytes, latencyMs, rootRate, originRate, maxChildren, maxSending, cutsThrough } = scenario;
+  const { chunkBytes, latencyMs, rootRate, originRate, maxChildren, boundsSending, cutsThrough } = scenario;
   const linkOf = (rate: number): Link => ({ up: rate, down: rate });
   if (scenario.way === 'tree') {
     const sourceLink = linkOf(Math.min(rootRate, originRate));
@@ -156,7 +156,7 @@ function open(
     chunkBytes,
     stepMs,
     latencyMs,
-    agents: { maxChildren, maxSending, budgetMs: BUDGET_MS },
+    agents: { maxChildren, boundsSending, budgetMs: BUDGET_MS },
     random,
   });
   return { delivery: cluster, cluster };
