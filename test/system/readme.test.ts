@@ -56,6 +56,10 @@ const SHOWN: Readonly<Record<string, string>> = {
   'npm run soak': 'by hand: it takes 15 minutes',
   'dadip2p setup containerd -c /etc/dadip2p/dadip2p.yaml': 'setup-pull, on hosts of its own',
   'dadip2p doctor containerd -c /etc/dadip2p/dadip2p.yaml --image docker.io/library/alpine': 'setup-pull',
+  'dadip2p explain -c /etc/dadip2p/dadip2p.yaml https://registry-1.docker.io/v2/library/alpine/blobs/sha256:…':
+    'system/explain',
+  'dadip2p warm registry.k8s.io/kube-proxy:v1.31.0 https://files.example.com/model.bin --root https://… --token …':
+    'system/warm',
   'dadip2p uninstall containerd': 'sidecar/setup, on hosts of its own',
 };
 
