@@ -1,28 +1,11 @@
-import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { programCommand } from '../support/node-process.ts';
+import { dadip2p } from '../support/run-program.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const test = suite('sidecar/main');
-
-const [PROGRAM, PROGRAM_ARGS] = programCommand();
-const TIMEOUT_MS = 30_000;
-
-interface Outcome {
-  readonly code: number | string;
-  readonly out: string;
-  readonly err: string;
-}
-
-const dadip2p = (...args: string[]) =>
-  new Promise<Outcome>((resolve) => {
-    execFile(PROGRAM, [...PROGRAM_ARGS, ...args], { timeout: TIMEOUT_MS }, (error, out, err) =>
-      resolve({ code: error?.code ?? 0, out, err }),
-    );
-  });
 
 test('shows its help when it is given nothing, and on --help', async () => {
   for (const args of [[], ['--help']]) {
@@ -87,6 +70,10 @@ const MISUSES: readonly [args: string[], remedy: string][] = [
   [['--p2p-port', '1'], 'no configuration given: dadip2p -c FILE'],
   [['start', '--allow', 'ftp://a'], 'Origins[1]: must be scheme://host[:port] without a path'],
   [['start', '--p2p-port', '70000'], 'P2PConfig.Port: must be ≤ 65535, got 70000 (--p2p-port)'],
+  [['sweep', '--token', 't'], 'no root: say --root URL, or P2PConfig.RootList'],
+  [['cost', '--root', '127.0.0.1:1'], 'no token: say --token TOKEN, or DADIP2P_Admin__Tokens'],
+  [['purge', '--root', '127.0.0.1:1', '--token', 't'], 'say one of --blob, --repository and --origin'],
+  [['purge', 'alpine'], 'unknown command alpine'],
 ];
 
 for (const [args, remedy] of MISUSES) {
