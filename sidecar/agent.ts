@@ -9,6 +9,7 @@ import type { ChunkStore } from '../functions/blob/store.ts';
 import { TieredStore } from '../functions/blob/tiered.ts';
 import { audienceOf } from '../functions/protocol/token.ts';
 import { accessPolicy } from '../functions/service/access-policy.ts';
+import { Bandwidth } from '../functions/service/bandwidth.ts';
 import { ClusterKeys } from '../functions/service/cluster-keys.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
 import type { FileSender } from '../functions/service/file-sender.ts';
@@ -91,7 +92,7 @@ export interface Agent {
  * @throws P2PError CONFIG_INVALID when a file of ExtraCA or CertConfig is not what it should be.
  */
 export async function openAgent(settings: Settings, parts: AgentParts): Promise<Agent> {
-  const { P2PConfig, ProxyConfig, Timeouts, Origins, OriginFallback, ExtraCA } = settings;
+  const { P2PConfig, ProxyConfig, Timeouts, Limits, Origins, OriginFallback, ExtraCA } = settings;
   const { CacheConfig, PrefetchConfig } = P2PConfig;
   const { log, metrics, self } = parts;
   // What stands in Reverse was named on purpose.
@@ -103,13 +104,20 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
   // A root needs its own time for the origin, and for asking it again.
   const rootLimits = { ...limits, firstByteMs: 2 * limits.firstByteMs, idleMs: 2 * limits.idleMs };
+  const download = Bandwidth.of(Limits.Download);
   const originHttp = new HttpClient({
     ...limits,
     connections: ORIGIN_CONNECTIONS,
     lookup: access.lookup,
     trust,
+    download,
   });
-  const rootHttp = new HttpClient({ ...rootLimits, connections: ROOT_CONNECTIONS, trust: rootTrust });
+  const rootHttp = new HttpClient({
+    ...rootLimits,
+    connections: ROOT_CONNECTIONS,
+    trust: rootTrust,
+    download,
+  });
   const passing = new PassClient({ access, connectMs: limits.connectMs, trust });
   const keys = ClusterKeys.of(settings.Secret);
   const tokens = keys && new NodeTokens({ keys, self, now: Date.now });
@@ -146,7 +154,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     keys &&
     tokens &&
     openSharing(settings, {
-      ...{ members, roots, rootUrls, origin: fallback, keys, tokens, metrics },
+      ...{ members, roots, rootUrls, origin: fallback, keys, tokens, metrics, download },
       trust: parts.tls && clusterTrust(parts.tls),
       readiness: parts.readiness,
       now: Date.now,
@@ -178,6 +186,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     upstream,
     self,
     signatures: sharing?.signatures,
+    upload: Bandwidth.of(Limits.Upload),
     files: parts.files,
     metrics,
     now: Date.now,

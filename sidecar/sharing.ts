@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
 import type { LookAhead } from '../functions/blob/look-ahead.ts';
 import type { Upstream } from '../functions/blob/upstream.ts';
+import type { Bandwidth } from '../functions/service/bandwidth.ts';
 import { ChunkSignatures } from '../functions/service/chunk-signature.ts';
 import type { ClusterKeys } from '../functions/service/cluster-keys.ts';
 import type { Settings } from '../functions/service/config/settings.ts';
@@ -40,6 +41,8 @@ export interface SharingParts {
   readonly tokens: NodeTokens;
   /** Whom the certificates of siblings are checked against. */
   readonly trust: SecureContext | undefined;
+  /** What is fetched, all together; absent: any. */
+  readonly download?: Bandwidth | undefined;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
   readonly now: () => number;
@@ -57,9 +60,9 @@ export interface Sharing {
 
 /** Puts together what an agent shares chunks with its siblings by. */
 export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts): Sharing {
-  const { members, roots, rootUrls, origin, keys, tokens, trust, metrics, readiness, now } = parts;
+  const { members, roots, rootUrls, origin, keys, tokens, trust, download, metrics, readiness, now } = parts;
   const chunkBytes = P2PConfig.CacheConfig.ChunkSize;
-  const http = new HttpClient({ ...LIMITS, connections: CONNECTIONS, trust });
+  const http = new HttpClient({ ...LIMITS, connections: CONNECTIONS, trust, download });
   const signatures = new ChunkSignatures(keys);
   const rights = new ShownRights(new GrantSignatures(keys, now), members.self.url);
   const health = new Health(now);

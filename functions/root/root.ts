@@ -12,6 +12,7 @@ import type { Upstream } from '../blob/upstream.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { ROOT_AUDIENCE } from '../protocol/token.ts';
 import { accessPolicy } from '../service/access-policy.ts';
+import { Bandwidth } from '../service/bandwidth.ts';
 import { ClusterKeys } from '../service/cluster-keys.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { FileSender } from '../service/file-sender.ts';
@@ -110,13 +111,19 @@ export interface Root {
  * reply.
  */
 export async function openRoot(settings: Settings, parts: RootParts): Promise<Root> {
-  const { P2PConfig, ProxyConfig, Timeouts, Origins, ExtraCA } = settings;
+  const { P2PConfig, ProxyConfig, Timeouts, Limits, Origins, ExtraCA } = settings;
   const { CacheConfig, PrefetchConfig } = P2PConfig;
   checkChunkFits(CacheConfig.ChunkSize, parts.maxReplyBytes);
   const limits = { connectMs: Timeouts.Connect, firstByteMs: Timeouts.FirstByte, idleMs: Timeouts.Idle };
   const access = new OriginAccess(Origins);
   const trust = loadTrust(ExtraCA, parts.nodeCa);
-  const http = new HttpClient({ ...limits, connections: ORIGIN_CONNECTIONS, lookup: access.lookup, trust });
+  const http = new HttpClient({
+    ...limits,
+    connections: ORIGIN_CONNECTIONS,
+    lookup: access.lookup,
+    trust,
+    download: Bandwidth.of(Limits.Download),
+  });
   const rules = new Rules(ProxyConfig.Rules);
   const upstream = new OriginUpstream({ http, access, rules, random: Math.random });
   const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS, trust });
@@ -149,7 +156,8 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const tokens = keys && new NodeTokens({ keys, self: parts.self, now: Date.now });
   const gate = new NodeGate({ tokens, audience: ROOT_AUDIENCE, isOfThisHost, ...parts });
   const locate = durable.locate?.bind(durable);
-  const blobs = new BlobServer({ reader, upstream, locate, now: Date.now, ...parts });
+  const upload = Bandwidth.of(Limits.Upload);
+  const blobs = new BlobServer({ reader, upstream, locate, upload, now: Date.now, ...parts });
   parts.metrics.watchFlights(() => reader.flights);
   const closed = new AbortController();
   const closing = closed.signal;

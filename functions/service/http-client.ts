@@ -5,7 +5,9 @@ import type { Reply, ReplyBody } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
 import { type ErrorCode, type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
+import type { Bandwidth } from './bandwidth.ts';
 import type { HttpRequest } from './http-request.ts';
+import { pacedReply } from './paced-reply.ts';
 import { RangeClient } from './range-client.ts';
 import { tlsFault } from './trust.ts';
 
@@ -28,6 +30,8 @@ export interface HttpClientOptions extends HttpLimits {
   readonly trust?: SecureContext | undefined;
   /** Most connections to one origin; requests beyond wait in line. */
   readonly connections: number;
+  /** What all bodies together may take; clients can share one. Absent: any. */
+  readonly download?: Bandwidth | undefined;
 }
 
 /**
@@ -39,10 +43,12 @@ export class HttpClient {
   /** How long this client lets each step take. */
   readonly limits: HttpLimits;
   readonly #ranges: RangeClient;
+  readonly #download: Bandwidth | undefined;
 
   constructor(options: HttpClientOptions) {
-    const { lookup, trust, connections, ...limits } = options;
+    const { lookup, trust, connections, download, ...limits } = options;
     this.limits = limits;
+    this.#download = download;
     this.#ranges = new RangeClient(options);
     this.#agent = new Agent({
       connections,
@@ -73,8 +79,9 @@ export class HttpClient {
    * @throws P2PError UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT, what `lookup` refused with; CLIENT_GONE on abort.
    */
   async request(request: HttpRequest, signal: AbortSignal): Promise<Reply> {
-    const reply = request.bulk ? await this.#ranges.request(request, signal) : undefined;
-    return reply ?? this.#dispatch(request, signal);
+    const ranged = request.bulk ? await this.#ranges.request(request, signal) : undefined;
+    const reply = ranged ?? (await this.#dispatch(request, signal));
+    return this.#download === undefined ? reply : pacedReply(reply, this.#download, signal);
   }
 
   /** Closes every connection at once; requests under way fail. */

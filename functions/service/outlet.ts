@@ -3,16 +3,20 @@ import type { Socket } from 'node:net';
 import type { FilePiece } from '../blob/file-piece.ts';
 import type { ReplyBody } from '../blob/upstream.ts';
 import { P2PError } from '../protocol/errors.ts';
+import type { Bandwidth } from './bandwidth.ts';
 import type { FileSender } from './file-sender.ts';
 
 /** The body of one reply on its way to a client: pieces in order, at the client's speed, and word when it leaves. */
 export class Outlet {
   readonly #response: ServerResponse;
+  readonly #upload: Bandwidth | undefined;
   readonly #gone = new AbortController();
   #fail: ((error: unknown) => void) | undefined;
 
-  constructor(response: ServerResponse) {
+  /** Takes what it sends from `upload`, if given. */
+  constructor(response: ServerResponse, upload?: Bandwidth) {
     this.#response = response;
+    this.#upload = upload;
     const left = () => {
       if (response.writableFinished) return;
       const error = gone();
@@ -41,6 +45,19 @@ export class Outlet {
    * @throws P2PError CLIENT_GONE; the buffer may then still be looked at.
    */
   send(piece: Uint8Array): Promise<void> {
+    return this.#upload === undefined ? this.#write(piece) : this.#sendSlices(piece, this.#upload);
+  }
+
+  async #sendSlices(piece: Uint8Array, upload: Bandwidth): Promise<void> {
+    const { sliceBytes } = upload;
+    for (let at = 0; at < piece.length; at += sliceBytes) {
+      const slice = piece.subarray(at, at + sliceBytes);
+      await upload.take(slice.length, this.#gone.signal);
+      await this.#write(slice);
+    }
+  }
+
+  #write(piece: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#gone.signal.aborted) return reject(this.#gone.signal.reason);
       this.#fail = reject;
@@ -59,13 +76,22 @@ export class Outlet {
     if (socket === null || chunkedEncoding || !sender.canSend(socket)) return;
     this.#response.flushHeaders();
     if (socket.writableLength > 0) await this.#flushed(socket);
-    piece.sent = await sender.send(socket, piece, this.#gone.signal);
+    const sliceBytes = this.#upload?.sliceBytes ?? piece.length;
+    while (piece.sent < piece.length) {
+      const length = Math.min(sliceBytes, piece.length - piece.sent);
+      await this.#upload?.take(length, this.#gone.signal);
+      const slice = { file: piece.file, offset: piece.offset + piece.sent, length };
+      const sent = await sender.send(socket, slice, this.#gone.signal);
+      piece.sent += sent;
+      if (sent < length) return;
+    }
   }
 
   /** Streams the body of an upstream's reply, as fast as the client takes it. */
   relay(body: Pick<ReplyBody, 'read'>): Promise<void> {
     return body.read((piece) => {
       this.#gone.signal.throwIfAborted();
+      if (this.#upload !== undefined) return this.#sendSlices(piece, this.#upload);
       return this.#response.write(piece) ? undefined : this.#drained();
     });
   }

@@ -10,6 +10,7 @@ import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { AGENT_HEADER, forwardedHeaders, headerValue } from '../protocol/headers.ts';
 import { PLAN_RANGE_HEADER, PLAN_TYPE } from '../protocol/plan.ts';
 import { parseRange, type Span } from '../protocol/range.ts';
+import type { Bandwidth } from './bandwidth.ts';
 import { BlobHeaders, hit, miss } from './blob-headers.ts';
 import {
   askOf,
@@ -42,6 +43,8 @@ export interface BlobServerParts {
   readonly now: () => number;
   /** Largest body a reply may have, bytes; a function's platform sets one. */
   readonly maxReplyBytes?: number;
+  /** What other nodes are sent, all together; absent: any. Clients are not held back. */
+  readonly upload?: Bandwidth | undefined;
   /** Sends cached chunks without reading them, where the system can. */
   readonly files?: FileSender | undefined;
   /** Where there is a Secret: then nodes that ask can check what they are given. */
@@ -154,6 +157,8 @@ export class BlobServer {
 
   /** Answers in one write what lies in one chunk in memory, as most small ranges of a hot blob do. */
   #answerAtOnce(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): boolean {
+    // What is limited goes through an outlet.
+    if (this.#uploadTo(asked) !== undefined) return false;
     const [part] = plan.parts;
     const glance = part === undefined || part.preamble !== '' ? undefined : blob.glance(part.span);
     if (glance === undefined) return false;
@@ -166,7 +171,7 @@ export class BlobServer {
   async #stream(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): Promise<void> {
     const { response } = asked;
     const { files } = this.#parts;
-    const outlet = new Outlet(response);
+    const outlet = new Outlet(response, this.#uploadTo(asked));
     const proof = ChunkProof.of(this.#parts.signatures, asked, plan, blob.facts);
     let trails = false;
     for (const { preamble, span } of plan.parts) {
@@ -218,6 +223,10 @@ export class BlobServer {
     return maxReplyBytes === undefined ? undefined : new ReplyLimit(maxReplyBytes, asked);
   }
 
+  #uploadTo({ node }: BlobRequest): Bandwidth | undefined {
+    return node === undefined ? undefined : this.#parts.upload;
+  }
+
   async #relay(asked: BlobRequest): Promise<void> {
     const { request, response, address, chain } = asked;
     const headers = {
@@ -231,7 +240,7 @@ export class BlobServer {
       this.#parts.upstream,
       { address, method, headers },
       response,
-      new Outlet(response),
+      new Outlet(response, this.#uploadTo(asked)),
       this.#limit(asked),
     );
   }

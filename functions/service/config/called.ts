@@ -11,7 +11,7 @@ export const CALLED = {
   formats: Object.fromEntries(
     Object.entries(FORMAT_CHECKS).map(([name, check]) => [name, (text: string) => check(text) === undefined]),
   ),
-  /** Puts bytes or milliseconds in the place of a size or a duration. */
+  /** Puts bytes, milliseconds or bytes a second in the place of a size, a duration or a rate. */
   convert(limits: Limits, value: unknown, _parentSchema?: unknown, place?: Place): boolean {
     const read = readQuantity(limits, value);
     if (read !== undefined && place !== undefined) place.parentData[place.parentDataProperty] = read;

@@ -7,7 +7,7 @@ import { describeQuantity, type Limits } from './quantity.ts';
 import type { SettingSchema } from './setting-schema.ts';
 import { validate } from './validate.ts';
 
-/** Checks the tree against the schema and fills it in place: defaults, sizes to bytes, times to milliseconds. */
+/** Checks the tree against the schema and fills it in place: defaults, sizes to bytes, times to milliseconds, rates to bytes a second. */
 export function checkTree(tree: Record<string, unknown>): Fault[] {
   if (validate(tree)) return [];
   return (validate.errors ?? []).map((error) => {
@@ -56,6 +56,7 @@ function describe(error: ErrorObject, path: SettingPath): string {
       return `${FORMAT_CHECKS[error.schema as keyof typeof FORMAT_CHECKS](error.data as string)}, ${got}`;
     case 'size':
     case 'duration':
+    case 'rate':
       return describeQuantity(error.schema as Limits, error.data, got);
     default:
       return `${error.message ?? `fails ${error.keyword}`}, ${got}`;

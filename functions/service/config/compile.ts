@@ -13,7 +13,7 @@ export function compileSettings(): { readonly ajv: Ajv; readonly validate: Valid
     formats: CALLED.formats,
     code: { source: true, esm: true, formats: _`CALLED.formats` },
   });
-  for (const keyword of ['size', 'duration']) {
+  for (const keyword of ['size', 'duration', 'rate']) {
     ajv.addKeyword({ keyword, modifying: true, errors: false, validate: CALLED.convert });
   }
   ajv.addVocabulary(['patternHint', 'secret']);
@@ -35,6 +35,7 @@ function toJsonSchema(schema: SettingSchema): Record<string, unknown> {
     }
     case 'size':
     case 'duration':
+    case 'rate':
       return { [schema.type]: schema, ...('default' in schema && { default: schema.default }) };
     default:
       return { ...schema };

@@ -1,6 +1,6 @@
 import { KiB, MiB } from '../../blob/chunk.ts';
 import { proxyConfig } from './proxy-schema.ts';
-import { flag, type Keys, object, port, type SettingSchema, size, time } from './setting-schema.ts';
+import { flag, type Keys, object, port, rate, type SettingSchema, size, time } from './setting-schema.ts';
 import type { Settings } from './settings.ts';
 
 const p2pConfig = object<Settings['P2PConfig']>('The P2P port: blobs for other nodes, overlaybd and curl.', {
@@ -262,7 +262,7 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
       Check: flag('Whether origins are asked at all; false serves what is cached to anyone.', true),
     },
   ),
-  Limits: object<Settings['Limits']>('What an agent gives to its siblings at most.', {
+  Limits: object<Settings['Limits']>('What a node gives to others, and takes from them, at most.', {
     MaxConnections: {
       type: 'integer',
       minimum: 1,
@@ -271,6 +271,12 @@ export const SETTINGS_SCHEMA = object<Settings>('', {
         'Requests of siblings that are answered at a time; any more are sent on to another. Clients of this host are always served.',
       default: 1024,
     },
+    Upload: rate(
+      'What is sent to other nodes at most, all of them together, such as 50MB/s or 200Mbit; clients of this host are not held back. 0 is no limit.',
+    ),
+    Download: rate(
+      'What is fetched from siblings, roots and origins at most, all of them together; what is cached, and what passes through, is not held back. 0 is no limit.',
+    ),
   }),
   Admin: object<Settings['Admin']>('The admin port: metrics and the API.', {
     Host: {

@@ -14,8 +14,9 @@ export type TextFormat =
   | 'regex';
 
 /**
- * JSON Schema, as far as it is used here. Two types are ours: a `size` is bytes or a text such as `4GiB`, a
- * `duration` milliseconds or a text such as `10s`; both are numbers once read. The description is the comment
+ * JSON Schema, as far as it is used here. Three types are ours: a `size` is bytes or a text such as `4GiB`, a
+ * `duration` milliseconds or a text such as `10s`, a `rate` bytes a second or a text such as `50MB/s`, where 0 is none;
+ * all are numbers once read. The description is the comment
  * above the setting in the example file.
  */
 export type SettingSchema = {
@@ -48,7 +49,7 @@ export type SettingSchema = {
     }
   | { readonly type: 'integer'; readonly minimum: number; readonly maximum: number }
   | {
-      readonly type: 'size' | 'duration';
+      readonly type: 'size' | 'duration' | 'rate';
       readonly minimum: number;
       readonly maximum: number;
       readonly powerOfTwo?: true;
@@ -74,3 +75,7 @@ export const time = (description: string, value: string) =>
 
 export const size = (description: string, value: string) =>
   ({ type: 'size', description, minimum: 0, maximum: Number.MAX_SAFE_INTEGER, default: value }) as const;
+
+export const rate = (description: string) =>
+  // Below this even one chunk outlasts the patience of whoever asks; `50` was hardly meant as bytes a second.
+  ({ type: 'rate', description, minimum: 100_000, maximum: Number.MAX_SAFE_INTEGER, default: 0 }) as const;

@@ -1,6 +1,7 @@
 /**
  * The configuration after it was read, checked and filled with defaults. Keys are those of the file, DadiP2P's
- * own where it has one; sizes are in bytes, times in milliseconds.
+ * own where it has one; sizes are in bytes, times in milliseconds, rates in bytes a
+ * second.
  */
 export interface Settings {
   readonly LogLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'panic';
@@ -107,6 +108,10 @@ export interface Settings {
   readonly Limits: {
     /** Requests of siblings that are answered at a time. */
     readonly MaxConnections: number;
+    /** Bytes a second that other nodes are sent; 0 for any. */
+    readonly Upload: number;
+    /** Bytes a second that are fetched of other nodes and of origins; 0 for any. */
+    readonly Download: number;
   };
   readonly Admin: {
     readonly Host: string;

@@ -67,6 +67,7 @@ test('fills in defaults, sizes in bytes and times in milliseconds', () => {
   assert.equal(settings.Origins, ['preset:registries']);
   const { Connect, FirstByte, Idle, Drain, RequestHead } = settings.Timeouts;
   assert.equal([Connect, FirstByte, Idle, Drain, RequestHead], [2000, 10_000, 10_000, 30_000, 30_000]);
+  assert.equal([settings.Limits.Upload, settings.Limits.Download], [0, 0]);
   assert.is('S3' in settings, false);
 });
 
@@ -173,6 +174,18 @@ const FAULTS: readonly [name: string, text: string, path: string, remedy: string
     'P2PConfig: { CacheConfig: { MemCacheSize: -1 } }',
     'P2PConfig.CacheConfig.MemCacheSize',
     'must be bytes or a size',
+  ],
+  [
+    'a rate that may be bits or bytes',
+    'Limits: { Upload: 50Mb/s }',
+    'Limits.Upload',
+    'must be bytes a second or a rate such as 50MB/s, 64MiB/s or 200Mbit, got "50Mb/s"',
+  ],
+  [
+    'a rate that has lost its unit',
+    'Limits: { Download: 200 }',
+    'Limits.Download',
+    'must be 0 for no limit, or ≥ 100KB/s, got 200',
   ],
   [
     'a chunk that is no power of two',
