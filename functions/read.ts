@@ -3,6 +3,7 @@ import process from 'node:process';
 import serverless from 'serverless-http';
 import { MiB } from './blob/chunk.ts';
 import { apiElsewhere } from './root/api-elsewhere.ts';
+import { countCall } from './root/cost/count-call.ts';
 import { openRoot, type Root } from './root/root.ts';
 import { loadSettings } from './service/config/load.ts';
 import { createLog } from './service/log.ts';
@@ -31,12 +32,9 @@ export async function handler(event: object, context: object): Promise<object> {
   const reply = await handle(event, context);
   // The platform freezes the instance when this returns: what was fetched must be kept by then.
   await root.reader.settled();
-  root.core.usage.called(performance.now() - startedMs, memoryMiB());
-  await root.core.usage.flush(root.core.records);
+  await countCall(startedMs, root.core);
   return reply;
 }
-
-const memoryMiB = (): number => Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE ?? 0);
 
 async function open(): Promise<Instance> {
   const { env } = process;

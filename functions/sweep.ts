@@ -1,6 +1,7 @@
 import process from 'node:process';
 import serverless from 'serverless-http';
 import { keeperSections } from './root/api.ts';
+import { countCall } from './root/cost/count-call.ts';
 import { openRoot, type Root } from './root/root.ts';
 import { sweeperOf } from './root/sweep/sweeper.ts';
 import { createApi } from './service/api.ts';
@@ -27,13 +28,18 @@ let instance: Promise<Instance> | undefined;
 
 /** The function that looks after what the root keeps: by schedule, and for who asks its URL to sweep, purge or tell the cost. */
 export async function handler(event: object, context: LambdaContext): Promise<object> {
+  const startedMs = performance.now();
   instance ??= open();
   const { root, handle } = await instance.catch((error: unknown) => {
     instance = undefined;
     throw error;
   });
-  if ('requestContext' in event) return handle(event, context);
-  return sweeperOf(root.core).sweep(false, () => context.getRemainingTimeInMillis() > RESERVE_MS);
+  try {
+    if ('requestContext' in event) return await handle(event, context);
+    return await sweeperOf(root.core).sweep(false, () => context.getRemainingTimeInMillis() > RESERVE_MS);
+  } finally {
+    await countCall(startedMs, root.core);
+  }
 }
 
 async function open(): Promise<Instance> {

@@ -1,5 +1,6 @@
 import process from 'node:process';
 import serverless from 'serverless-http';
+import { countCall } from './root/cost/count-call.ts';
 import { openRoot, type Root } from './root/root.ts';
 import { callOf, eventOf, type LambdaContext } from './root/warm/call.ts';
 import { openWarmer } from './root/warm/open-warmer.ts';
@@ -30,18 +31,23 @@ let instance: Promise<Instance> | undefined;
 
 /** The function that warms: its URL takes jobs and tells how far they are, and it calls itself to work on them. */
 export async function handler(event: object, context: LambdaContext): Promise<object> {
+  const startedMs = performance.now();
   instance ??= open();
   const { root, warmer, handle } = await instance.catch((error: unknown) => {
     instance = undefined;
     throw error;
   });
   const call = callOf(event);
-  if (call === undefined) return handle(event, context);
-  const budgetMs = Math.floor(context.getRemainingTimeInMillis() * SHARE_OF_TIME);
-  await warmer.perform(call, AbortSignal.timeout(budgetMs), NEVER);
-  // The platform freezes the instance when this returns: what was fetched must be kept by then.
-  await root.reader.settled();
-  return {};
+  try {
+    if (call === undefined) return await handle(event, context);
+    const budgetMs = Math.floor(context.getRemainingTimeInMillis() * SHARE_OF_TIME);
+    await warmer.perform(call, AbortSignal.timeout(budgetMs), NEVER);
+    // The platform freezes the instance when this returns: what was fetched must be kept by then.
+    await root.reader.settled();
+    return {};
+  } finally {
+    await countCall(startedMs, root.core);
+  }
 }
 
 async function open(): Promise<Instance> {

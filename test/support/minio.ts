@@ -58,12 +58,19 @@ async function start(program: string, place: Place, port: number): Promise<S3Ser
   };
 }
 
+/** The name of every object of the bucket. */
+export async function listNames(s3: S3Server): Promise<string[]> {
+  const client = clientOf(s3);
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: s3.bucket }));
+  client.destroy();
+  return Contents.map(({ Key = '' }) => Key);
+}
+
 /** The name, metadata and content of every object of the bucket, each as one text. */
 export async function listObjects(s3: S3Server): Promise<string[]> {
   const client = clientOf(s3);
-  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: s3.bucket }));
   const objects = await Promise.all(
-    Contents.map(async ({ Key = '' }) => {
+    (await listNames(s3)).map(async (Key) => {
       const { Metadata, Body } = await client.send(new GetObjectCommand({ Bucket: s3.bucket, Key }));
       return `${Key} ${JSON.stringify(Metadata)} ${await Body?.transformToString('latin1')}`;
     }),

@@ -186,12 +186,13 @@ test('each function may do to its objects, bucket and log what it does, and noth
   ]);
   assert.equal(allowedTo(template, 'Agents'), [
     ['Allow', ['s3:PutObject', 's3:DeleteObject'], [folder(entriesFolder())]],
+    usage,
     bucket,
     log('Agents'),
   ]);
   // Of the bucket's names it may see those alone that it makes.
   const { Statement } = template.Resources.AgentsRole.Properties.Policies[0].PolicyDocument;
-  assert.equal(Statement[1].Condition, { StringLike: { 's3:prefix': `${entriesFolder()}*` } });
+  assert.equal(Statement[2].Condition, { StringLike: { 's3:prefix': `${entriesFolder()}*` } });
 });
 
 test('every bucket is encrypted, closed to the public, and reached over TLS alone', async () => {
