@@ -6,20 +6,19 @@ import { simulate } from './simulate.ts';
 const test = suite('sim/simulate');
 
 const MiB = 2 ** 20;
-// The goal is 1.3; this is what it comes to, so that it gets no worse.
-const MOST_IDEALS = 1.5;
+const MOST_IDEALS = 1.3;
 const MOST_UPLINK_BLOBS = 2.5;
 
 const base = {
   ...scenarioOf({
     setup: 'kraken',
-    way: 'siblings, sending bounded',
+    way: 'siblings',
     hosts: 100,
     fault: 'none',
     chunkBytes: 4 * MiB,
     seed: 'test',
   }),
-  blobBytes: 100 * 4 * MiB,
+  blobBytes: 200 * 4 * MiB,
 };
 const small = { ...base, hosts: 20, blobBytes: 20 * 4 * MiB };
 
@@ -29,7 +28,7 @@ test('comes to the same each time, and to something else with another seed', () 
   assert.not.equal(simulate({ ...small, seed: 'another' }), outcome);
 });
 
-test('has a hundred hosts done in at most one and a half times the ideal, by one reading of the origin and with no uplink swamped', () => {
+test('has a hundred hosts done in at most 1.3 times the ideal, by one reading of the origin and with no uplink swamped', () => {
   const { p99, idealSeconds, maxUplinkBlobs, originBlobs, unfinished } = simulate(base);
   assert.ok(p99 <= MOST_IDEALS * idealSeconds, `${p99 / idealSeconds} x ideal`);
   assert.ok(maxUplinkBlobs <= MOST_UPLINK_BLOBS, `${maxUplinkBlobs} x the blob`);
