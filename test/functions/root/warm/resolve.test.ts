@@ -27,7 +27,10 @@ class Manifests {
   resolve(job: Partial<WarmJob>) {
     const whole = { images: [], platforms: ALL, urls: [], digests: [], ...job };
     const parts = {
-      reader: { open: async (url: string) => this.#open(url), digestOf: () => Promise.reject(new Error('no tag was named')) },
+      reader: {
+        open: async (url: string) => this.#open(url),
+        digestOf: () => Promise.reject(new Error('no tag was named')),
+      },
       store: { has: async () => true },
       registries: { originOf: (name: string) => `https://${name}` },
     };
