@@ -41,6 +41,21 @@ export class FolderShelf implements Shelf {
     await writeFile(file, '');
   }
 
+  async claim(name: string, staleMs: number): Promise<boolean> {
+    const file = join(this.#root, name);
+    await mkdir(dirname(file), { recursive: true });
+    try {
+      await writeFile(file, '', { flag: 'wx' });
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+      // A folder belongs to one root, which does one thing at a time to a name.
+      const ageMs = await this.ageOf(name);
+      if (ageMs !== undefined && ageMs < staleMs) return false;
+      await this.mark(name);
+    }
+    return true;
+  }
+
   async remove(names: readonly string[]): Promise<void> {
     await Promise.all(names.map((name) => this.#store.unlink(name)));
   }

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { KiB } from '../blob/chunk.ts';
-import { ageOf, type S3Bucket } from './s3-bucket.ts';
+import { headerValue } from '../protocol/headers.ts';
+import { ageOf, type S3Bucket, type S3Upload } from './s3-bucket.ts';
 import { LOCATED_MS } from './s3-store.ts';
 import type { Kept, Shelf } from './shelf.ts';
 
@@ -23,6 +25,17 @@ export class S3Shelf implements Shelf {
 
   async mark(name: string): Promise<void> {
     await this.#bucket.put(name, { bytes: new Uint8Array(0), contentType: 'application/octet-stream' });
+  }
+
+  async claim(name: string, staleMs: number): Promise<boolean> {
+    // Another content each time, so that another ETag.
+    const bytes = Buffer.from(randomUUID());
+    const put = (condition: NonNullable<S3Upload['condition']>) =>
+      this.#bucket.put(name, { bytes, contentType: 'text/plain', condition });
+    if ((await put('none')) !== undefined) return true;
+    const found = await this.#bucket.get(name, KiB);
+    if (found === undefined || ageOf(found) < staleMs) return false;
+    return (await put({ etag: headerValue(found.headers, 'etag') ?? '' })) !== undefined;
   }
 
   remove(names: readonly string[]): Promise<void> {

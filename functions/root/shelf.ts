@@ -20,6 +20,11 @@ export interface Shelf {
   ageOf(name: string): Promise<number | undefined>;
   /** Puts a name without content, or makes it young again. */
   mark(name: string): Promise<void>;
+  /**
+   * Puts a name where there is none, or in place of one that was put `staleMs` ago; `false` when there is a younger one.
+   * Of those who try at once one gets it, where the store keeps conditions.
+   */
+  claim(name: string, staleMs: number): Promise<boolean>;
   /** Removes as many as a page has, as far as they are there. */
   remove(names: readonly string[]): Promise<void>;
 }

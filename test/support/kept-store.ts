@@ -91,6 +91,13 @@ function kept(inner: ChunkStore, real: Shelf, records: Records, end: () => Promi
       await real.mark(name);
       putAt.set(name, nowMs);
     },
+    async claim(name, staleMs) {
+      const ageMs = await shelf.ageOf(name);
+      if (ageMs !== undefined && ageMs >= staleMs) await real.remove([name]);
+      const isMine = await real.claim(name, staleMs);
+      if (isMine) putAt.set(name, nowMs);
+      return isMine;
+    },
     remove: (names) => real.remove(names),
   };
   const now = () => nowMs;

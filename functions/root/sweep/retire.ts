@@ -15,6 +15,7 @@ export interface Retired {
 /**
  * Removes all that is kept in the folder of a blob, unless it was used less than `minIdleMs` ago, or some of its chunks
  * were handed out and may still be read: whoever hands one out meanwhile sees that the blob is doomed, or is seen here.
+ * Nor does it where somebody else is removing it.
  *
  * @throws whatever the shelf fails with; some of it may have gone by then, and the rest goes another time.
  */
@@ -26,7 +27,9 @@ export async function retire(
 ): Promise<Retired> {
   const isLent = shelf.lentMs > 0;
   const startedMs = now();
-  if (isLent) await shelf.mark(doomedPath(folder));
+  // Of two who remove it, the first to end would take the doom away from over what the other still removes.
+  if (isLent && !(await shelf.claim(doomedPath(folder), DOOMED_MS)))
+    return { isGone: false, objects: 0, bytes: 0, waitMs: DOOMED_MS };
   let removed = { objects: 0, bytes: 0 };
   const found: (readonly Kept[])[] = [];
   for await (const page of shelf.pages(`${folder}/`)) found.push(page);
