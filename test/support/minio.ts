@@ -2,6 +2,7 @@ import {
   CreateBucketCommand,
   GetObjectCommand,
   ListObjectsV2Command,
+  NoSuchKey,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
@@ -66,17 +67,22 @@ export async function listNames(s3: S3Server): Promise<string[]> {
   return Contents.map(({ Key = '' }) => Key);
 }
 
-/** The name, metadata and content of every object of the bucket, each as one text. */
+/** The name, metadata and content of every object of the bucket, each as one text; but for what goes meanwhile, as a lease does. */
 export async function listObjects(s3: S3Server): Promise<string[]> {
   const client = clientOf(s3);
   const objects = await Promise.all(
     (await listNames(s3)).map(async (Key) => {
-      const { Metadata, Body } = await client.send(new GetObjectCommand({ Bucket: s3.bucket, Key }));
-      return `${Key} ${JSON.stringify(Metadata)} ${await Body?.transformToString('latin1')}`;
+      try {
+        const { Metadata, Body } = await client.send(new GetObjectCommand({ Bucket: s3.bucket, Key }));
+        return [`${Key} ${JSON.stringify(Metadata)} ${await Body?.transformToString('latin1')}`];
+      } catch (fault) {
+        if (fault instanceof NoSuchKey) return [];
+        throw fault;
+      }
     }),
   );
   client.destroy();
-  return objects;
+  return objects.flat();
 }
 
 /** Puts an object of one byte under each name. */
