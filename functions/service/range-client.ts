@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import type { Reply } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
-import { hasCode } from '../protocol/errors.ts';
+import { hasCode, P2PError } from '../protocol/errors.ts';
 import type { HttpRequest } from './http-request.ts';
 import { type ConnectionLimits, formatRequest, type Outcome, RangeConnection } from './range-connection.ts';
 
@@ -61,20 +61,26 @@ export class RangeClient {
   }
 
   async #send(url: URL, host: Host, what: string, text: string, signal: AbortSignal): Promise<Outcome> {
-    const connection = await this.#take(url, host);
+    const connection = await this.#take(url, host, what, signal);
     const mayBeStale = connection.wasIdle;
     try {
       return await connection.request(what, text, signal);
     } catch (error) {
       // It was closed by the other side just as it was used again: that says nothing of the other side.
       if (!mayBeStale || !hasCode(error, 'UPSTREAM_UNREACHABLE')) throw error;
-      return (await this.#take(url, host, true)).request(what, text, signal);
+      return (await this.#take(url, host, what, signal, true)).request(what, text, signal);
     }
   }
 
-  async #take(url: URL, host: Host, fresh = false): Promise<RangeConnection> {
+  async #take(
+    url: URL,
+    host: Host,
+    what: string,
+    signal: AbortSignal,
+    fresh = false,
+  ): Promise<RangeConnection> {
     while (host.free.length === 0 && host.open >= this.#options.connections) {
-      await new Promise<void>((resolve) => host.waiting.push(resolve));
+      await waitInLine(host.waiting, what, signal);
     }
     for (let rested = host.free.pop(); rested !== undefined; rested = host.free.pop()) {
       if (rested.isClosed || fresh) {
@@ -121,4 +127,22 @@ export class RangeClient {
     this.#hosts.set(origin, host);
     return host;
   }
+}
+
+/** Resolves when it is called. @throws P2PError CLIENT_GONE on abort, having left the line. */
+function waitInLine(line: (() => void)[], what: string, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const call = () => {
+      signal.removeEventListener('abort', leave);
+      resolve();
+    };
+    const leave = () => {
+      const at = line.indexOf(call);
+      if (at !== -1) line.splice(at, 1);
+      reject(new P2PError('CLIENT_GONE', `${what} was aborted in line`));
+    };
+    line.push(call);
+    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave();
+  });
 }

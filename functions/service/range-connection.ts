@@ -47,6 +47,8 @@ export class RangeConnection {
   #finish: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #early: Uint8Array = new Uint8Array(0);
   #error: P2PError | undefined;
+  /** Stops listening to the signal of the request that is carried. */
+  #deafen: (() => void) | undefined;
 
   /** `onFree` is told once a request is over, and whether the connection can carry another. */
   constructor(
@@ -80,7 +82,7 @@ export class RangeConnection {
     return this.#state === 'closed';
   }
 
-  /** Sends one request; the connection must be free. `what` names it in errors. */
+  /** Sends one request; the connection must be free. `what` names it in errors. An abort closes the connection. */
   request(what: string, text: string, signal: AbortSignal): Promise<Outcome> {
     this.#what = what;
     this.#state = 'head';
@@ -89,11 +91,12 @@ export class RangeConnection {
     if (this.wasIdle) this.#socket.setTimeout(this.#limits.firstByteMs);
     const abort = () => this.#fail(new P2PError('CLIENT_GONE', `${what} was aborted`));
     signal.addEventListener('abort', abort, { once: true });
+    this.#deafen = () => signal.removeEventListener('abort', abort);
     this.#socket.write(text, 'latin1');
     return new Promise<Outcome>((resolve, reject) => {
       this.#settle = { resolve, reject };
       if (signal.aborted) abort();
-    }).finally(() => signal.removeEventListener('abort', abort));
+    });
   }
 
   /** Keeps the connection for a later request, but no process alive for it. */
@@ -266,6 +269,7 @@ export class RangeConnection {
   #unsuited(): void {
     const settle = this.#settle;
     this.#settle = undefined;
+    this.#reset();
     this.#shut();
     settle?.resolve('unsuited');
     this.#onFree(false);
@@ -310,6 +314,8 @@ export class RangeConnection {
   }
 
   #reset(): void {
+    this.#deafen?.();
+    this.#deafen = undefined;
     this.#finish = undefined;
     this.#target = undefined;
     this.#sink = undefined;

@@ -213,15 +213,36 @@ test('ends at once when it is aborted, before the head and in the body', async (
   await using peer = await startPeer((socket, _request, count) => {
     if (count === 2) socket.write(`${head(10)}12345`);
   });
-  await using client = openClient();
+  await using client = openClient({ firstByteMs: 600_000, idleMs: 600_000 });
   const early = new AbortController();
   const asking = client.ask(peer.url, early.signal);
   await until('the request', () => peer.requests.length === 1);
   early.abort();
   await rejects('CLIENT_GONE', asking);
-  const reply = await client.ask(peer.url);
-  reply?.body.discard();
+  const late = new AbortController();
+  const filling = filled(await client.ask(peer.url, late.signal), 10);
+  late.abort();
+  await rejects('CLIENT_GONE', filling);
   await until('both connections to be closed', () => [...peer.sockets].every((socket) => socket.destroyed));
+});
+
+test('lets a request that is aborted leave the line, and the one behind it go on', async () => {
+  await using peer = await startPeer((socket, _request, count) => {
+    if (count > 1) socket.write(`${head(2)}ok`);
+  });
+  await using client = openClient({ connections: 1, firstByteMs: 600_000 });
+  const [holding, leaving] = [new AbortController(), new AbortController()];
+  const held = client.ask(peer.url, holding.signal);
+  await until('the request', () => peer.requests.length === 1);
+  const inLine = client.ask(peer.url, leaving.signal);
+  const behind = client.ask(peer.url);
+  leaving.abort();
+  await rejects('CLIENT_GONE', inLine);
+  await rejects('CLIENT_GONE', client.ask(peer.url, AbortSignal.abort()));
+  holding.abort();
+  await rejects('CLIENT_GONE', held);
+  assert.is((await filled(await behind, 2)).toString(), 'ok');
+  assert.is(peer.requests.length, 2);
 });
 
 test('keeps the connection of a short reply that nobody wants, and closes that of a long one', async () => {
