@@ -9,7 +9,6 @@ import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 
-const READY_MS = 30_000;
 const PULL_MS = 120_000;
 
 /** How a containerd starts. */
@@ -71,7 +70,6 @@ export async function startContainerd({
   const own = ['--mount', program, '-c', config];
   const daemon = await startDaemon('unshare', own, booted, {
     env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
-    readyMs: READY_MS,
   }).catch(async (cause) => {
     await dir[Symbol.asyncDispose]();
     throw cause;

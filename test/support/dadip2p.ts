@@ -1,5 +1,6 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { listen } from './app.ts';
+import { PATIENCE_MS } from './until.ts';
 
 /** How a DadiP2P (Go) node is set up. */
 export interface DadiP2POptions {
@@ -206,7 +207,7 @@ function get(url: string, lines: Lines): Promise<Whole> {
     const { hostname, port } = new URL(url);
     // As it is written: a question mark at its end stays.
     const path = url.slice(url.indexOf('/', 'https://'.length));
-    const signal = AbortSignal.timeout(10_000);
+    const signal = AbortSignal.timeout(PATIENCE_MS);
     const sent = request({ hostname, port, path, headers: lines, agent: false, signal }, (reply) => {
       const pieces: Buffer[] = [];
       reply.on('data', (piece: Buffer) => pieces.push(piece)).on('error', reject);

@@ -22,7 +22,7 @@ export async function startDaemon(
   command: string,
   args: readonly string[],
   ready: (output: string) => boolean | Promise<boolean>,
-  options: SpawnOptions & { readonly readyMs?: number } = {},
+  options: SpawnOptions = {},
 ): Promise<Daemon> {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
   const printed: Buffer[] = [];
@@ -54,11 +54,7 @@ export async function startDaemon(
   };
 
   try {
-    await until(
-      `${command} to be ready`,
-      () => failure !== undefined || hasEnded() || ready(output()),
-      options.readyMs,
-    );
+    await until(`${command} to be ready`, () => failure !== undefined || hasEnded() || ready(output()));
     if (failure !== undefined || hasEnded()) throw new Error(`${command} ended at once`, { cause: failure });
   } catch (cause) {
     await daemon.stop('SIGKILL');

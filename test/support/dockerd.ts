@@ -8,7 +8,6 @@ import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 
-const READY_MS = 30_000;
 // Under the 75 s after which dockerd gives up on a layer: a pull that waits those out has failed.
 const PULL_MS = 60_000;
 
@@ -69,7 +68,6 @@ export async function startDockerd({
   const own = ['--mount', program, ...args];
   const daemon = await startDaemon('unshare', own, (output) => output.includes('API listen on'), {
     env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin`, HOME: dir.path, ...env },
-    readyMs: READY_MS,
   }).catch(async (cause) => {
     await dir[Symbol.asyncDispose]();
     throw cause;

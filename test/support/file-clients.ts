@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { Way } from './every-way.ts';
+import { PATIENCE_MS } from './until.ts';
 
 const run = promisify(execFile);
-const TIMEOUT_MS = 30_000;
 
 /** What a program printed, and how it ended. */
 export interface Ended {
@@ -16,7 +16,7 @@ async function ended(program: string, args: readonly string[]): Promise<Ended> {
   const options = {
     encoding: 'buffer',
     maxBuffer: 2 ** 26,
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   } as const;
   return run(program, args, options).then(
     ({ stdout }) => ({ code: 0, out: stdout }),

@@ -16,7 +16,6 @@ import { tempDir } from './temp-dir.ts';
 
 const BUCKET = 'dadip2p-test';
 const REGION = 'us-east-1';
-const READY_MS = 30_000;
 
 /** Starts MinIO with an empty disk, on a free port unless told; radosgw where there is no MinIO, but only here. */
 export async function startMinio(place: Place = HERE, port?: number): Promise<S3Server> {
@@ -43,7 +42,7 @@ async function start(program: string, place: Place, port: number): Promise<S3Ser
     MINIO_UPDATE: 'off',
   };
   const isUp = async () => (await get(`${endpoint}/minio/health/ready`)).status === 200;
-  const daemon = await startDaemon(...enterPlace(place, program, args), isUp, { env, readyMs: READY_MS });
+  const daemon = await startDaemon(...enterPlace(place, program, args), isUp, { env });
   return {
     server: 'minio',
     endpoint,

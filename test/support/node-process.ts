@@ -9,7 +9,7 @@ import { endProcess } from './daemon.ts';
 import { type Hosts, withHosts } from './own-hosts.ts';
 import { enterPlace, HERE, type Place } from './place.ts';
 import { tempDir } from './temp-dir.ts';
-import { until } from './until.ts';
+import { PATIENCE_MS, until } from './until.ts';
 
 /** Settings as a configuration file gives them: any part, sizes and times also as text. */
 export type Configured<T> = T extends object
@@ -29,8 +29,6 @@ export interface NodeOptions {
   readonly place?: Place;
   /** After `-c FILE`. */
   readonly args?: readonly string[];
-  /** Default: 30 s. */
-  readonly readyMs?: number;
 }
 
 /** One line of a node's log. */
@@ -72,8 +70,6 @@ export interface NodeProcess extends AsyncDisposable {
 }
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
-const READY_MS = 30_000;
-const STOP_MS = 40_000;
 
 /**
  * The command line that runs our program: from source, or as it was built when NODE_FROM is "dist", as `npm test` says,
@@ -96,7 +92,6 @@ export async function startNode({
   hosts,
   place = HERE,
   args = [],
-  readyMs = READY_MS,
 }: NodeOptions = {}): Promise<NodeProcess> {
   const dir = await tempDir();
   const cacheDir = settings.P2PConfig?.CacheConfig?.FileCachePath ?? join(dir.path, 'cache');
@@ -151,7 +146,7 @@ export async function startNode({
     output,
     async stop(signal = 'SIGTERM') {
       if (!hasEnded()) {
-        const ended = once(child, 'exit', { signal: AbortSignal.timeout(STOP_MS) });
+        const ended = once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) });
         child.kill(signal);
         await ended;
       }
@@ -160,7 +155,7 @@ export async function startNode({
     async killWorker() {
       const before = node.workerPid;
       process.kill(before, 'SIGKILL');
-      await until('another worker', () => node.workerPid !== before, readyMs);
+      await until('another worker', () => node.workerPid !== before);
       return node.workerPid;
     },
     rssBytes: () => rssOf(node.workerPid),
@@ -174,7 +169,7 @@ export async function startNode({
   };
 
   try {
-    await until('the node to be ready', () => hasEnded() || readyLine() !== undefined, readyMs);
+    await until('the node to be ready', () => hasEnded() || readyLine() !== undefined);
     if (readyLine() === undefined) throw new Error(`it ended with ${child.signalCode ?? child.exitCode}`);
   } catch (cause) {
     await node[Symbol.asyncDispose]();

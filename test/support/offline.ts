@@ -7,7 +7,6 @@ import { freePort } from './daemon.ts';
 import { until } from './until.ts';
 
 const REPOSITORY = fileURLToPath(new URL('../../', import.meta.url));
-const READY_MS = 60_000;
 const END_MS = 10_000;
 
 /** Functions in an emulator. */
@@ -55,14 +54,10 @@ export async function startOffline(env: Readonly<Record<string, string>>): Promi
     },
   };
   try {
-    await until(
-      'serverless offline',
-      async () => {
-        if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
-        return (await get(`${offline.url}/healthz`)).status === 200;
-      },
-      READY_MS,
-    );
+    await until('serverless offline', async () => {
+      if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
+      return (await get(`${offline.url}/healthz`)).status === 200;
+    });
   } catch (cause) {
     await offline[Symbol.asyncDispose]();
     throw new Error(printed, { cause });

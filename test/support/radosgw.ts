@@ -9,7 +9,6 @@ import type { S3Server } from './s3-server.ts';
 import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
-const READY_MS = 60_000;
 
 /**
  * Ceph's S3 gateway over one monitor and one disk in memory: a second real S3 server, for machines without
@@ -52,9 +51,7 @@ export async function startRadosgw({
     ]);
     await run('ceph-mon', ['-c', conf, '--mkfs', '-i', 'a', '--monmap', monMap, '--keyring', '/dev/null']);
     const answers = () => run('ceph', ['-c', conf, '--connect-timeout', '2', 'status']).then(yes, no);
-    daemons.push(
-      await startDaemon('ceph-mon', ['-c', conf, '-f', '-i', 'a'], answers, { readyMs: READY_MS }),
-    );
+    daemons.push(await startDaemon('ceph-mon', ['-c', conf, '-f', '-i', 'a'], answers));
 
     const osdId = randomUUID();
     await run('ceph', ['-c', conf, 'osd', 'new', osdId]);
@@ -62,7 +59,7 @@ export async function startRadosgw({
     daemons.push(await startDaemon('ceph-osd', ['-c', conf, '-f', '-i', '0'], () => true));
     const serves = async () => (await get(endpoint)).status === 200;
     const gateway = ['-c', conf, '-f', '-n', 'client.rgw'];
-    daemons.push(await startDaemon('radosgw', gateway, serves, { readyMs: READY_MS }));
+    daemons.push(await startDaemon('radosgw', gateway, serves));
 
     const [accessKeyId, secretAccessKey] = ['test-access-key', 'test-secret-key'];
     const user = [

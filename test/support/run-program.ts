@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { programCommand } from './node-process.ts';
+import { PATIENCE_MS } from './until.ts';
 
 /** What a run of our program came to. */
 export interface Outcome {
@@ -8,13 +9,11 @@ export interface Outcome {
   readonly err: string;
 }
 
-const TIMEOUT_MS = 30_000;
-
 /** Runs `dadip2p` with these arguments, as a user does, until it ends. */
 export function dadip2p(...args: string[]): Promise<Outcome> {
   const [program, programArgs] = programCommand();
   return new Promise((resolve) => {
-    execFile(program, [...programArgs, ...args], { timeout: TIMEOUT_MS }, (error, out, err) =>
+    execFile(program, [...programArgs, ...args], { timeout: PATIENCE_MS }, (error, out, err) =>
       resolve({ code: error?.code ?? 0, out, err }),
     );
   });

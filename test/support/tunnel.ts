@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { connect, isIP, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
-
-const TIMEOUT_MS = 10_000;
+import { PATIENCE_MS } from './until.ts';
 
 /**
  * A connection of which the proxy at `port` has said that it leads to `target`, `host:port`.
@@ -11,7 +10,7 @@ const TIMEOUT_MS = 10_000;
  */
 export async function openTunnel(port: number, target: string): Promise<Socket> {
   const socket = connect(port, '127.0.0.1');
-  socket.setTimeout(TIMEOUT_MS, () => socket.destroy(new Error(`nothing came from ${target}`)));
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error(`nothing came from ${target}`)));
   socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
   const [head] = (await once(socket, 'data')) as [Buffer];
   // What comes next is for whoever speaks inside.
@@ -28,6 +27,6 @@ export async function openTls(port: number, target: string, options: ConnectionO
   // Addresses are no names: SNI has none of them (RFC 6066 §3).
   const secured = connectTls({ socket: tunnel, host, servername: isIP(host) === 0 ? host : '', ...options });
   secured.once('close', () => tunnel.destroy());
-  await once(secured, 'secureConnect', { signal: AbortSignal.timeout(TIMEOUT_MS) });
+  await once(secured, 'secureConnect', { signal: AbortSignal.timeout(PATIENCE_MS) });
   return secured;
 }

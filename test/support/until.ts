@@ -2,6 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 const PERIOD_MS = 10;
 
+/** How long a test waits for what has to come: only one that fails takes so long, on however busy a machine. */
+export const PATIENCE_MS = 60_000;
+
 /**
  * Waits until `condition` gives something other than `false` or `undefined`, and returns that. For what has
  * no event to wait on: another process, a count at the far end of a socket.
@@ -11,7 +14,7 @@ const PERIOD_MS = 10;
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  timeoutMs = 10_000,
+  timeoutMs = PATIENCE_MS,
 ): Promise<Exclude<T, false | undefined>> {
   const deadline = AbortSignal.timeout(timeoutMs);
   while (!deadline.aborted) {

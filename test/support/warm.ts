@@ -31,14 +31,7 @@ export async function warm(root: { readonly url: string }, body: Body): Promise<
 
 /** How far a job has come when nobody works on it any more. */
 export const ended = (root: { readonly url: string }, id: string): Promise<Progress> =>
-  until(
-    'the job to end',
-    async () => {
-      const progress = await progressOf(root, id);
-      return isUnderWay(progress) ? undefined : progress;
-    },
-    PATIENCE_MS,
-  );
-
-/** Long enough for a job on a machine that has much else to do. */
-export const PATIENCE_MS = 60_000;
+  until('the job to end', async () => {
+    const progress = await progressOf(root, id);
+    return isUnderWay(progress) ? undefined : progress;
+  });

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-
-const TIMEOUT_MS = 10_000;
+import { PATIENCE_MS } from './until.ts';
 
 /** One end of a connection, byte by byte. */
 export interface Wire extends AsyncDisposable {
@@ -22,7 +21,7 @@ export function wireOf(socket: Socket): Wire {
     heard += text;
   });
   socket.on('error', () => {});
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const signal = AbortSignal.timeout(PATIENCE_MS);
   const wire: Wire = {
     socket,
     heard: () => heard,
@@ -82,7 +81,7 @@ export async function startWire(): Promise<WireServer> {
     wires,
     async accept() {
       const at = taken++;
-      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      const signal = AbortSignal.timeout(PATIENCE_MS);
       while (wires[at] === undefined) await once(server, 'connection', { signal });
       return wires[at] as Wire;
     },

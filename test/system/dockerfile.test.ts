@@ -108,7 +108,7 @@ test('what it copies is enough to build, and what it builds serves and answers t
       () => false,
     );
   assert.is(await isHealthy(), false);
-  const node = await startDaemon(process.execPath, [...args, '-c', file], isHealthy, { readyMs: 30_000 });
+  const node = await startDaemon(process.execPath, [...args, '-c', file], isHealthy);
   assert.is(await node.stop('SIGTERM'), 0);
 });
 

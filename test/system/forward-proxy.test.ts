@@ -12,11 +12,9 @@ import type { NodeProcess } from '../support/node-process.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { startAgent } from '../support/pair.ts';
 import { shared } from '../support/shared.ts';
-import { until } from '../support/until.ts';
+import { PATIENCE_MS, until } from '../support/until.ts';
 
 const test = suite('system/forward-proxy');
-
-const WAIT_MS = 10_000;
 
 interface Network extends AsyncDisposable {
   readonly origin: Origin;
@@ -141,7 +139,7 @@ test('bodies stream both ways: neither side waits for the other to end', async (
     path: url,
     method: 'POST',
     headers: { host: new URL(url).host, 'transfer-encoding': 'chunked' },
-    signal: AbortSignal.timeout(WAIT_MS),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   sent.write('one');
   const [reply] = (await once(sent, 'response')) as [IncomingMessage];
@@ -242,7 +240,7 @@ const PSK = {
 async function tunnel(agent: NodeProcess, target: string): Promise<[status: number, socket: Duplex]> {
   const asking = request({ host: '127.0.0.1', port: agent.proxyPort, method: 'CONNECT', path: target });
   asking.end();
-  const [reply, socket] = (await once(asking, 'connect', { signal: AbortSignal.timeout(WAIT_MS) })) as [
+  const [reply, socket] = (await once(asking, 'connect', { signal: AbortSignal.timeout(PATIENCE_MS) })) as [
     IncomingMessage,
     Socket,
   ];
@@ -262,14 +260,14 @@ test('CONNECT carries TLS to a server unread, both ways, and ends with either si
   const [status, socket] = await tunnel(agent, `127.0.0.1:${port}`);
   assert.is(status, 200);
   const secure = connectTls({ ...PSK, socket, checkServerIdentity: () => undefined });
-  await once(secure, 'secureConnect', { signal: AbortSignal.timeout(WAIT_MS) });
+  await once(secure, 'secureConnect', { signal: AbortSignal.timeout(PATIENCE_MS) });
   const bytes = blobOf(2_000_000, 'tunnelled');
   const sent = request({
     method: 'POST',
     path: '/',
     createConnection: () => secure,
     headers: { connection: 'close', 'content-length': bytes.length },
-    signal: AbortSignal.timeout(WAIT_MS),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   sent.end(bytes);
   const [reply] = (await once(sent, 'response')) as [IncomingMessage];
@@ -313,7 +311,7 @@ test('either side of a tunnel that leaves takes the other along', async () => {
   const [, byServer] = await tunnel(agent, `127.0.0.1:${port}`);
   await until('the second connection', () => accepted.length === 2);
   // A reset comes through as one: what broke must not look like an end.
-  const broken = once(byServer.resume(), 'end', { signal: AbortSignal.timeout(WAIT_MS) });
+  const broken = once(byServer.resume(), 'end', { signal: AbortSignal.timeout(PATIENCE_MS) });
   accepted[1]?.resetAndDestroy();
   const { code } = (await broken.then(
     () => assert.unreachable('a clean end'),

@@ -16,7 +16,7 @@ import { need } from '../support/programs.ts';
 import { shared } from '../support/shared.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { openTls } from '../support/tunnel.ts';
-import { until } from '../support/until.ts';
+import { PATIENCE_MS, until } from '../support/until.ts';
 
 const NAME = 'system/https';
 const test = suite(NAME);
@@ -117,7 +117,11 @@ async function curl({ pair, dir }: Setup, url: string, ...more: string[]) {
   const proxy = `http://127.0.0.1:${pair.agent.proxyPort}`;
   // A proxy that the environment names must not be gone around for 127.0.0.1.
   const args = ['--silent', '--noproxy', '', '--proxy', proxy, '--cacert', join(dir.path, 'ca.crt')];
-  const options = { encoding: 'buffer', maxBuffer: 2 ** 24, signal: AbortSignal.timeout(30_000) } as const;
+  const options = {
+    encoding: 'buffer',
+    maxBuffer: 2 ** 24,
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  } as const;
   return (await run('curl', [...args, ...more, url], options)).stdout;
 }
 

@@ -27,14 +27,10 @@ const urlsOf = async (agent: NodeProcess) => (await membersOf(agent)).members.ma
 /** Waits until an agent knows these, and no others. */
 const knows = (agent: NodeProcess, ...others: NodeProcess[]) => {
   const wanted = others.map(({ url }) => url).sort();
-  return until(
-    `${agent.url} to know ${wanted.join(' and ')}`,
-    async () => {
-      const urls = await urlsOf(agent);
-      return urls.length === wanted.length && urls.every((url, at) => url === wanted[at]);
-    },
-    30_000,
-  );
+  return until(`${agent.url} to know ${wanted.join(' and ')}`, async () => {
+    const urls = await urlsOf(agent);
+    return urls.length === wanted.length && urls.every((url, at) => url === wanted[at]);
+  });
 };
 
 const agentSettings = (more: Configured<Settings['P2PConfig']> = {}): Configured<Settings> => ({
@@ -60,7 +56,7 @@ async function meet(root: NodeProcess): Promise<void> {
     assert.equal(await third.stop(), 0);
     await Promise.all([first, second].map((one) => knows(one, first, second)));
     // It comes back at another port, and is the same one.
-    await using again = await startNode({ settings: third.settings, readyMs: 60_000 });
+    await using again = await startNode({ settings: third.settings });
     await knows(first, first, second, again);
     const idOf = (members: readonly Member[] = [], url: string) => members.find((one) => one.url === url)?.id;
     assert.is((await membersOf(again)).self.id, idOf(views[0], third.url));

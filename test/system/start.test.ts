@@ -13,14 +13,11 @@ import { programCommand } from '../support/node-process.ts';
 import { startOrigin } from '../support/origin.ts';
 import { need } from '../support/programs.ts';
 import { tempDir } from '../support/temp-dir.ts';
-import { until } from '../support/until.ts';
+import { PATIENCE_MS, until } from '../support/until.ts';
 
 const NAME = 'system/start';
 const test = suite(NAME);
 const run = promisify(execFile);
-
-const READY_MS = 30_000;
-const END_MS = 60_000;
 
 interface Started extends AsyncDisposable {
   /** What it has printed to its standard output. */
@@ -47,7 +44,7 @@ function start(dir: string, more: readonly string[], env: Readonly<Record<string
   child.stderr.on('data', (text) => {
     err += text;
   });
-  const ended = once(child, 'exit', { signal: AbortSignal.timeout(END_MS) }).then(
+  const ended = once(child, 'exit', { signal: AbortSignal.timeout(PATIENCE_MS) }).then(
     ([code, signal]) => (code ?? signal) as number | NodeJS.Signals,
   );
   return {
@@ -64,7 +61,7 @@ function start(dir: string, more: readonly string[], env: Readonly<Record<string
 }
 
 const ready = (started: Started) =>
-  until('the line "ready"', () => /^ready$/m.test(started.out()), READY_MS).catch((cause) => {
+  until('the line "ready"', () => /^ready$/m.test(started.out())).catch((cause) => {
     throw new Error(started.all(), { cause });
   });
 
@@ -83,7 +80,7 @@ need(
     const line = /^ {2}download +(curl .+)$/m.exec(started.out())?.[1] ?? '';
     const file = join(dir.path, 'file');
     // As a user pastes it.
-    await run('sh', ['-c', `${line} -sS -o ${file}`], { timeout: READY_MS });
+    await run('sh', ['-c', `${line} -sS -o ${file}`], { timeout: PATIENCE_MS });
     assert.is(sha256(readFileSync(file)), sha256(bytes));
     assert.match(line, new RegExp(`/dadip2p/${origin.url}/$`));
 
@@ -91,7 +88,9 @@ need(
     const url = origin.put(`/v2/start/blobs/sha256:${digest}`, bytes);
     const exported = /^ {2}by proxy +(export .+)$/m.exec(started.out())?.[1] ?? '';
     for (const turn of ['cold', 'warm']) {
-      await run('sh', ['-c', `${exported}; curl --noproxy '' -sS -o ${file} ${url}`], { timeout: READY_MS });
+      await run('sh', ['-c', `${exported}; curl --noproxy '' -sS -o ${file} ${url}`], {
+        timeout: PATIENCE_MS,
+      });
       assert.is(sha256(readFileSync(file)), digest, turn);
     }
     assert.is(

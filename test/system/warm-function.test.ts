@@ -16,7 +16,7 @@ import { shared } from '../support/shared.ts';
 import { type StrictS3, startStrictS3 } from '../support/strict-s3.ts';
 import { functionEnv, s3Env } from '../support/through-function.ts';
 import { until } from '../support/until.ts';
-import { ended, PATIENCE_MS, startWarm, TOKEN } from '../support/warm.ts';
+import { ended, startWarm, TOKEN } from '../support/warm.ts';
 
 const NAME = 'system/warm-function';
 const test = suite(NAME);
@@ -147,7 +147,7 @@ real('instances that are killed at any point are followed by others, and the job
   // Each call is tried three times: whichever these hit, somebody is left to bring it to its end.
   for (const share of [0.1, 0.5]) {
     const reached = () => sentOf(origin) > share * 48 * CHUNK && warm.instances.find(({ isBusy }) => isBusy);
-    await until('somebody at work', reached, PATIENCE_MS);
+    await until('somebody at work', reached);
     const busy = warm.instances.filter(({ isBusy }) => isBusy);
     busy[Math.floor(random() * busy.length)]?.kill();
   }

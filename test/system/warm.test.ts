@@ -17,7 +17,7 @@ import { type Registry, startRegistry } from '../support/registry.ts';
 import { rejects } from '../support/rejects.ts';
 import { startTokenIssuer } from '../support/token-issuer.ts';
 import { until } from '../support/until.ts';
-import { PATIENCE_MS, progressOf, startWarm, TOKEN, warm } from '../support/warm.ts';
+import { progressOf, startWarm, TOKEN, warm } from '../support/warm.ts';
 
 const NAME = 'system/warm';
 const test = suite(NAME);
@@ -184,7 +184,7 @@ test('a job that the death of its process broke off goes on where it was, and ea
   const job = { urls: [url] };
   for (const share of [0.2, 0.6]) {
     assert.is((await startWarm(root, job)).status, 202);
-    await until('a part of it', () => origin.bytesSent > share * blob.length, PATIENCE_MS);
+    await until('a part of it', () => origin.bytesSent > share * blob.length);
     await root.killWorker();
     // What says that somebody is at it grows old while nobody is.
     for (const id of readdirSync(join(root.cacheDir, 'warm'))) age(join(root.cacheDir, 'warm', id));
