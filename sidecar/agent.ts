@@ -17,6 +17,7 @@ import { GrantSignatures } from '../functions/service/grant-signature.ts';
 import { HttpClient } from '../functions/service/http-client.ts';
 import type { Logger } from '../functions/service/log.ts';
 import type { Metrics } from '../functions/service/metrics.ts';
+import { NodeCalls } from '../functions/service/node-calls.ts';
 import { isOfThisHost, NodeGate } from '../functions/service/node-gate.ts';
 import { NodeTokens } from '../functions/service/node-tokens.ts';
 import { OriginUpstream } from '../functions/service/origin.ts';
@@ -121,6 +122,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   const passing = new PassClient({ access, connectMs: limits.connectMs, trust });
   const keys = ClusterKeys.of(settings.Secret);
   const tokens = keys && new NodeTokens({ keys, self, now: Date.now });
+  const calls = tokens && new NodeCalls(tokens);
   const nodeGate = new NodeGate({
     tokens,
     grants: keys && new GrantSignatures(keys, Date.now),
@@ -132,7 +134,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     address: self,
     roots: rootUrls,
     http: rootHttp,
-    tokens,
+    calls,
     log,
     pace: REAL_PACE,
   });
@@ -141,7 +143,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     roots: rootUrls,
     apiKey: P2PConfig.APIKey,
     http: rootHttp,
-    tokens,
+    calls,
     chunkBytes: CacheConfig.ChunkSize,
     hasFallback: OriginFallback,
     now: Date.now,
@@ -152,9 +154,9 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   // Without a Secret nothing proves what siblings send.
   const sharing =
     keys &&
-    tokens &&
+    calls &&
     openSharing(settings, {
-      ...{ members, roots, rootUrls, origin: fallback, keys, tokens, metrics, download },
+      ...{ members, roots, rootUrls, origin: fallback, keys, calls, metrics, download },
       trust: parts.tls && clusterTrust(parts.tls),
       readiness: parts.readiness,
       now: Date.now,

@@ -10,7 +10,7 @@ import { FanOut } from '../functions/service/fan-out.ts';
 import { GrantSignatures } from '../functions/service/grant-signature.ts';
 import { HttpClient } from '../functions/service/http-client.ts';
 import type { Metrics } from '../functions/service/metrics.ts';
-import type { NodeTokens } from '../functions/service/node-tokens.ts';
+import type { NodeCalls } from '../functions/service/node-calls.ts';
 import type { P2PAppParts } from '../functions/service/p2p-app.ts';
 import type { Readiness } from '../functions/service/readiness.ts';
 import { Referrals } from './entry/referrals.ts';
@@ -38,7 +38,7 @@ export interface SharingParts {
   /** The origin, where an agent may ask it. */
   readonly origin: Upstream | undefined;
   readonly keys: ClusterKeys;
-  readonly tokens: NodeTokens;
+  readonly calls: NodeCalls;
   /** Whom the certificates of siblings are checked against. */
   readonly trust: SecureContext | undefined;
   /** What is fetched, all together; absent: any. */
@@ -60,7 +60,7 @@ export interface Sharing {
 
 /** Puts together what an agent shares chunks with its siblings by. */
 export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts): Sharing {
-  const { members, roots, rootUrls, origin, keys, tokens, trust, download, metrics, readiness, now } = parts;
+  const { members, roots, rootUrls, origin, keys, calls, trust, download, metrics, readiness, now } = parts;
   const chunkBytes = P2PConfig.CacheConfig.ChunkSize;
   const http = new HttpClient({ ...LIMITS, connections: CONNECTIONS, trust, download });
   const signatures = new ChunkSignatures(keys);
@@ -71,7 +71,7 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
     members,
     picker: new Picker({ self: members.self.url, health, budgetMs: LIMITS.firstByteMs, now }),
     client: new SiblingClient({
-      ...{ http, chunkBytes, tokens, signatures, rights, health, hedging, now },
+      ...{ http, chunkBytes, calls, signatures, rights, health, hedging, now },
       apiKey: P2PConfig.APIKey,
       onBlame: (node) => metrics.blamed(node),
     }),

@@ -3,7 +3,7 @@ import Router from 'koa-router';
 import { P2PError } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
 import { AGENTS_PATH, isZone, parseAnnouncement } from '../protocol/member.ts';
-import { ROOT_AUDIENCE, TOKEN_HEADER, type TokenUse } from '../protocol/token.ts';
+import { CLOCK_HEADER, ROOT_AUDIENCE, TOKEN_HEADER, type TokenUse } from '../protocol/token.ts';
 import { readJson } from '../service/api-body.ts';
 import { ClusterKeys } from '../service/cluster-keys.ts';
 import type { Settings } from '../service/config/settings.ts';
@@ -72,7 +72,14 @@ function byToken(tokens: NodeTokens | undefined): Identify {
       );
     }
     const verdict = tokens.verify(headerValue(ctx.req.headers, TOKEN_HEADER) ?? '', ROOTS, use);
-    if ('fault' in verdict) throw new P2PError('TOKEN_REFUSED', verdict.fault);
+    if ('fault' in verdict) {
+      const { fault, clock } = verdict;
+      throw new P2PError(
+        'TOKEN_REFUSED',
+        fault,
+        clock === undefined ? {} : { headers: { [CLOCK_HEADER]: clock } },
+      );
+    }
     return verdict.issuer;
   };
 }

@@ -2,7 +2,7 @@ import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual 
 import type { Settings } from './config/settings.ts';
 
 /** What a MAC is for: each has a key of its own, so that what is signed for one is nothing for another. */
-export type KeyPurpose = 'token' | 'chunk' | 'grant';
+export type KeyPurpose = 'token' | 'chunk' | 'grant' | 'clock';
 
 type Keys = Readonly<Record<KeyPurpose, KeyObject>>;
 
@@ -43,7 +43,7 @@ export const deriveBytes = (secret: string, purpose: KeyPurpose | 'authority', l
 
 function derive(secret: string): Keys {
   const key = (purpose: KeyPurpose): KeyObject => createSecretKey(deriveBytes(secret, purpose, 32));
-  return { token: key('token'), chunk: key('chunk'), grant: key('grant') };
+  return { token: key('token'), chunk: key('chunk'), grant: key('grant'), clock: key('clock') };
 }
 
 const hmac = (key: KeyObject, text: string): string =>

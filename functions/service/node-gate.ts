@@ -4,7 +4,7 @@ import ipaddr from 'ipaddr.js';
 import type { Ask } from '../blob/ask.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { ACCESS_HEADER, AGENT_HEADER, headerValue } from '../protocol/headers.ts';
-import { ROOT_AUDIENCE, TOKEN_HEADER } from '../protocol/token.ts';
+import { CLOCK_HEADER, ROOT_AUDIENCE, TOKEN_HEADER } from '../protocol/token.ts';
 import type { GrantSignatures } from './grant-signature.ts';
 import type { NodeTokens } from './node-tokens.ts';
 
@@ -45,7 +45,7 @@ export class NodeGate {
       const use = method === 'GET' || method === 'HEAD' ? 'read' : 'write';
       const verdict = tokens.verify(token, this.#audiences, use);
       if ('issuer' in verdict) return verdict.issuer;
-      throw refused(`${verdict.fault}; this node is ${audience}`);
+      throw refused(`${verdict.fault}; this node is ${audience}`, verdict.clock);
     }
     // Where something forwards to this port, it is not the connection that tells who asks.
     const isForwarded = 'x-forwarded-for' in headers || 'forwarded' in headers;
@@ -68,5 +68,7 @@ export function isOfThisHost({ remoteAddress, localAddress }: Socket): boolean {
   return remoteAddress === localAddress || ipaddr.process(remoteAddress).range() === 'loopback';
 }
 
-const refused = (why: string): P2PError =>
-  new P2PError('TOKEN_REFUSED', why, { headers: { 'www-authenticate': 'P2P-Token' } });
+const refused = (why: string, clock?: string): P2PError =>
+  new P2PError('TOKEN_REFUSED', why, {
+    headers: { 'www-authenticate': 'P2P-Token', ...(clock !== undefined && { [CLOCK_HEADER]: clock }) },
+  });

@@ -1,10 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import {
+  formatClock,
   formatSigned,
   formatToken,
+  MAX_CLOCK_OFFSET_MS,
   MAX_SKEW_SECONDS,
   MAX_TOKEN_LENGTH,
   type NodeToken,
+  parseClock,
   parseSigned,
   parseToken,
   TOKEN_LIFE_SECONDS,
@@ -21,7 +24,13 @@ export interface NodeTokensParts {
 }
 
 /** What a token is worth. */
-export type TokenVerdict = { readonly issuer: string } | { readonly fault: string };
+export type TokenVerdict =
+  | { readonly issuer: string }
+  | {
+      readonly fault: string;
+      /** X-P2P-Clock, for one that lacks nothing but being of this time. */
+      readonly clock?: string;
+    };
 
 // As many nodes ask one, each with a token or two of late.
 const MAX_KNOWN = 10_000;
@@ -38,10 +47,13 @@ export class NodeTokens {
     this.#parts = parts;
   }
 
-  /** The X-P2P-Token for a request to this audience: `audienceOf` an agent's URL, or ROOT_AUDIENCE. */
-  issue(audience: string, use: TokenUse): string {
-    const nowMs = this.#parts.now();
-    const name = `${use} ${audience}`;
+  /**
+   * The X-P2P-Token for a request to this audience: `audienceOf` an agent's URL, or ROOT_AUDIENCE. `aheadMs` is how
+   * far the clock of whoever will judge it is ahead of this node's.
+   */
+  issue(audience: string, use: TokenUse, aheadMs = 0): string {
+    const nowMs = this.#parts.now() + aheadMs;
+    const name = `${use} ${aheadMs} ${audience}`;
     const known = this.#own.get(name);
     if (known !== undefined && nowMs < known.renewAtMs) return known.text;
     const expires = Math.ceil(nowMs / 1000) + TOKEN_LIFE_SECONDS;
@@ -60,9 +72,32 @@ export class NodeTokens {
     if (!isMeant) return { fault: `the token is for ${token.audience}, to ${token.use}` };
     const aheadSeconds = token.expires - this.#parts.now() / 1000;
     if (aheadSeconds < -MAX_SKEW_SECONDS || aheadSeconds > TOKEN_LIFE_SECONDS + MAX_SKEW_SECONDS) {
-      return { fault: 'the token is not of this time; are the clocks of both nodes right?' };
+      const fault = 'the token is not of this time; are the clocks of both nodes right?';
+      return { fault, clock: this.#clockFor(text) };
     }
     return { issuer: token.issuer };
+  }
+
+  /**
+   * How far the clock of a node that refused this token is ahead, in whole seconds but in milliseconds; `undefined`
+   * unless a node of the cluster says so, of this very token, and it is no more than a day.
+   */
+  aheadOf(token: string, clock: string): number | undefined {
+    const parts = clock.length > MAX_TOKEN_LENGTH ? undefined : parseSigned(clock);
+    if (parts === undefined || !this.#parts.keys.verify('clock', parts.text, parts.mac)) return undefined;
+    const said = parseClock(parts.text);
+    if (said === undefined || said.mac !== parseSigned(token)?.mac) return undefined;
+    const aheadMs = (said.now - Math.floor(this.#parts.now() / 1000)) * 1000;
+    return Math.abs(aheadMs) > MAX_CLOCK_OFFSET_MS ? undefined : aheadMs;
+  }
+
+  // Signed, or whoever is on the way could have tokens made for tomorrow and keep them.
+  #clockFor(token: string): string {
+    const text = formatClock({
+      now: Math.floor(this.#parts.now() / 1000),
+      mac: parseSigned(token)?.mac ?? '',
+    });
+    return formatSigned(text, this.#parts.keys.sign('clock', text));
   }
 
   #authentic(signed: string): NodeToken | undefined {

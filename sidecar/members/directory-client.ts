@@ -2,8 +2,9 @@ import type { Reply } from '../../functions/blob/upstream.ts';
 import { type HeaderLines, P2PError } from '../../functions/protocol/errors.ts';
 import { headerValue } from '../../functions/protocol/headers.ts';
 import { AGENTS_PATH, type Announcement, parseMembers } from '../../functions/protocol/member.ts';
-import type { TokenUse } from '../../functions/protocol/token.ts';
+import { ROOT_AUDIENCE, type TokenUse } from '../../functions/protocol/token.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
+import type { NodeCalls } from '../../functions/service/node-calls.ts';
 import { readText } from '../../functions/service/read-text.ts';
 import type { Member } from './member.ts';
 
@@ -13,7 +14,7 @@ export interface DirectoryClientParts {
   readonly root: string;
   readonly http: Pick<HttpClient, 'request'>;
   /** Proves who asks. */
-  readonly credentials: (use: TokenUse) => HeaderLines;
+  readonly calls: NodeCalls;
 }
 
 // Ten thousand members, twice over.
@@ -36,10 +37,13 @@ export class DirectoryClient {
 
   /** @throws P2PError when it was not heard. */
   announce(announcement: Announcement, signal: AbortSignal): Promise<void> {
-    const headers = { ...this.#parts.credentials('write'), 'content-type': 'application/json' };
+    const headers = { 'content-type': 'application/json' };
     const body = JSON.stringify(announcement);
     return soon(signal, async (limit) => {
-      const reply = await this.#call({ method: 'POST', path: AGENTS_PATH, headers, body }, limit);
+      const reply = await this.#call(
+        { method: 'POST', use: 'write', path: AGENTS_PATH, headers, body },
+        limit,
+      );
       reply.body.discard();
       if (reply.status !== 204) throw this.#refused(reply.status);
     });
@@ -48,11 +52,10 @@ export class DirectoryClient {
   /** The members of a zone that the root knows: the same array as before while they are the same. */
   list(zone: string, signal: AbortSignal): Promise<readonly Member[]> {
     const last = this.#last;
-    const headers: HeaderLines = { ...this.#parts.credentials('read') };
-    if (last !== undefined) headers['if-none-match'] = last.etag;
+    const headers: HeaderLines = last === undefined ? {} : { 'if-none-match': last.etag };
     const path = `${AGENTS_PATH}?zone=${encodeURIComponent(zone)}`;
     return soon(signal, async (limit) => {
-      const reply = await this.#call({ method: 'GET', path, headers }, limit);
+      const reply = await this.#call({ method: 'GET', use: 'read', path, headers }, limit);
       if (reply.status !== 200) reply.body.discard();
       if (reply.status === 304 && last !== undefined) return last.members;
       if (reply.status !== 200) throw this.#refused(reply.status);
@@ -66,20 +69,27 @@ export class DirectoryClient {
     });
   }
 
-  async #call({ path, ...request }: Call, signal: AbortSignal): Promise<Reply> {
-    const { http } = this.#parts;
+  async #call(call: Call, signal: AbortSignal): Promise<Reply> {
+    const { path } = call;
     const place = this.#place ?? this.root;
     try {
-      const reply = await http.request({ ...request, url: place + path }, signal);
+      const reply = await this.#send(call, place, signal);
       if (reply.status !== 307 || place !== this.root) return reply;
       reply.body.discard();
       this.#place = this.#placeOf(String(reply.headers.location), path);
-      return await http.request({ ...request, url: this.#place + path }, signal);
+      return await this.#send(call, this.#place, signal);
     } catch (error) {
       // It may be somewhere else by now.
       this.#place = undefined;
       throw error;
     }
+  }
+
+  #send({ path, use, headers, ...request }: Call, place: string, signal: AbortSignal): Promise<Reply> {
+    const { http, calls } = this.#parts;
+    return calls.send({ url: place, audience: ROOT_AUDIENCE }, use, (proof) =>
+      http.request({ ...request, headers: { ...headers, ...proof }, url: place + path }, signal),
+    );
   }
 
   /** What a root put before the path that it was asked for: it may be another host, but not one without TLS. */
@@ -115,6 +125,7 @@ async function soon<T>(signal: AbortSignal, work: (limit: AbortSignal) => Promis
 
 interface Call {
   readonly method: 'GET' | 'POST';
+  readonly use: TokenUse;
   readonly path: string;
   readonly headers: HeaderLines;
   readonly body?: string;

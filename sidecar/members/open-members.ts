@@ -1,8 +1,7 @@
-import { ROOT_AUDIENCE, TOKEN_HEADER, type TokenUse } from '../../functions/protocol/token.ts';
 import type { Settings } from '../../functions/service/config/settings.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
 import type { Logger } from '../../functions/service/log.ts';
-import type { NodeTokens } from '../../functions/service/node-tokens.ts';
+import type { NodeCalls } from '../../functions/service/node-calls.ts';
 import { DirectoryClient } from './directory-client.ts';
 import { DirectorySiblings } from './directory-siblings.ts';
 import { DnsSiblings } from './dns-siblings.ts';
@@ -21,7 +20,7 @@ export interface MembersParts {
   readonly roots: readonly string[];
   readonly http: HttpClient;
   /** Absent without a Secret: then no root tells who is there. */
-  readonly tokens: NodeTokens | undefined;
+  readonly calls: NodeCalls | undefined;
   readonly log: Logger;
   readonly pace: Pace;
 }
@@ -29,18 +28,18 @@ export interface MembersParts {
 /** Starts finding the members, as the settings say; until the first answer the agent is alone. */
 export async function openMembers(
   { P2PConfig }: Settings,
-  { address, roots, http, tokens, log, pace }: MembersParts,
+  { address, roots, http, calls, log, pace }: MembersParts,
 ): Promise<Members> {
   const { Siblings, Zone, Weight, DNSServer, CacheConfig } = P2PConfig;
   const scheme = new URL(address).protocol === 'https:' ? 'https:' : 'http:';
   const names = Siblings.map((entry) => parseSiblingName(entry, scheme));
   const wantsDirectory = names.some(({ kind }) => kind === 'directory') && roots.length > 0;
-  if (wantsDirectory && tokens === undefined) {
+  if (wantsDirectory && calls === undefined) {
     log.info({ remedy: 'set Secret, the same on roots and agents' }, 'siblings_unsought');
   }
   // What only an address is known of is called by that, by all who know it.
   const self =
-    wantsDirectory && tokens !== undefined
+    wantsDirectory && calls !== undefined
       ? { id: await loadNodeId(CacheConfig.FileCachePath), url: address, zone: Zone, weight: Weight }
       : memberAt(address, Zone);
   const roster = new Roster(self);
@@ -48,9 +47,8 @@ export async function openMembers(
   const running: Promise<void>[] = [];
   const run = (source: { run(signal: AbortSignal): Promise<void> }) => running.push(source.run(ended.signal));
 
-  if (wantsDirectory && tokens !== undefined) {
-    const credentials = (use: TokenUse) => ({ [TOKEN_HEADER]: tokens.issue(ROOT_AUDIENCE, use) });
-    const directories = roots.map((root) => new DirectoryClient({ root, http, credentials }));
+  if (wantsDirectory && calls !== undefined) {
+    const directories = roots.map((root) => new DirectoryClient({ root, http, calls }));
     run(new DirectorySiblings({ directories, self, found: roster.addSource(), pace, log }));
   }
   const listed = names.flatMap((name) => (name.kind === 'listed' ? [name.url] : []));

@@ -3,9 +3,9 @@ import { addressKey } from '../../functions/blob/identity.ts';
 import type { Reply, Source, Upstream } from '../../functions/blob/upstream.ts';
 import type { Address } from '../../functions/protocol/address.ts';
 import { type HeaderLines, P2PError } from '../../functions/protocol/errors.ts';
-import { ROOT_AUDIENCE, TOKEN_HEADER } from '../../functions/protocol/token.ts';
+import { ROOT_AUDIENCE } from '../../functions/protocol/token.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
-import type { NodeTokens } from '../../functions/service/node-tokens.ts';
+import type { NodeCalls } from '../../functions/service/node-calls.ts';
 import { Breaker } from './breaker.ts';
 import { asClient, isReferral, withoutInvented } from './dadip2p-root.ts';
 import type { HedgeableSource } from './hedged.ts';
@@ -20,7 +20,7 @@ export interface RootsParts {
   readonly apiKey: string;
   readonly http: HttpClient;
   /** Where there is a Secret. */
-  readonly tokens?: NodeTokens | undefined;
+  readonly calls?: NodeCalls | undefined;
   /** Size of the chunks that are asked for, where roots are asked for plans. */
   readonly chunkBytes?: number;
   /** True when someone else is asked after the roots: then one that keeps failing is not asked for a while. */
@@ -77,12 +77,14 @@ export class RootsUpstream implements Upstream {
   }
 
   #source({ url, plans, breaker }: Root): HedgeableSource {
-    const { apiKey, http, tokens } = this.#parts;
+    const { apiKey, http, calls } = this.#parts;
     const open: Source['open'] = async ({ address, method, headers, bulk = false }, signal) => {
       const target = `/${apiKey}/${address.url}`;
-      const token = tokens && { [TOKEN_HEADER]: tokens.issue(ROOT_AUDIENCE, 'read') };
-      const ask = (sent: HeaderLines) =>
-        http.request({ url: url + target, method, headers: { ...sent, ...token }, bulk }, signal);
+      const ask = (sent: HeaderLines) => {
+        const send = (proof: HeaderLines) =>
+          http.request({ url: url + target, method, headers: { ...sent, ...proof }, bulk }, signal);
+        return calls === undefined ? send({}) : calls.send({ url, audience: ROOT_AUDIENCE }, 'read', send);
+      };
       try {
         let reply = await ask(headers);
         if (isReferral(reply, target)) {

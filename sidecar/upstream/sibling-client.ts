@@ -4,11 +4,11 @@ import type { Giver, Reply, ReplyBody, ShownRight, UpstreamQuery } from '../../f
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { AGENT_HEADER, BLOB_HEADER, HOPS_HEADER, headerValue } from '../../functions/protocol/headers.ts';
 import { parseContentRange } from '../../functions/protocol/range.ts';
-import { audienceOf, TOKEN_HEADER } from '../../functions/protocol/token.ts';
+import { audienceOf } from '../../functions/protocol/token.ts';
 import { provenBy } from '../../functions/service/chunk-proof.ts';
 import type { ChunkSignatures } from '../../functions/service/chunk-signature.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
-import type { NodeTokens } from '../../functions/service/node-tokens.ts';
+import type { NodeCalls } from '../../functions/service/node-calls.ts';
 import type { Member } from '../members/member.ts';
 import type { Health } from './health.ts';
 import type { Hedging } from './hedging.ts';
@@ -19,7 +19,7 @@ export interface SiblingClientParts {
   readonly http: HttpClient;
   readonly apiKey: string;
   readonly chunkBytes: number;
-  readonly tokens: NodeTokens;
+  readonly calls: NodeCalls;
   readonly signatures: ChunkSignatures;
   readonly rights: ShownRights;
   readonly health: Health;
@@ -88,22 +88,18 @@ export class SiblingClient {
     { member, chain, redirects, right }: Stop,
     signal: AbortSignal,
   ): Promise<Reply> {
-    const { http, apiKey, tokens, rights } = this.#parts;
+    const { http, apiKey, calls, rights } = this.#parts;
     const audience = audienceOf(member.url);
     const asked = rights.inPlaceOfCredential(address, headers, right, audience);
-    return http.request(
-      {
-        url: `${member.url}/${apiKey}/${asked.url}`,
-        method,
-        headers: {
-          ...asked.headers,
-          [AGENT_HEADER]: chain.join(' '),
-          ...(redirects > 0 ? { [HOPS_HEADER]: String(redirects) } : {}),
-          [TOKEN_HEADER]: tokens.issue(audience, 'read'),
-          te: 'trailers',
-        },
-      },
-      signal,
+    const url = `${member.url}/${apiKey}/${asked.url}`;
+    const sent = {
+      ...asked.headers,
+      [AGENT_HEADER]: chain.join(' '),
+      ...(redirects > 0 ? { [HOPS_HEADER]: String(redirects) } : {}),
+      te: 'trailers',
+    };
+    return calls.send({ url: member.url, audience }, 'read', (proof) =>
+      http.request({ url, method, headers: { ...sent, ...proof } }, signal),
     );
   }
 

@@ -9,6 +9,7 @@ import { ChunkSignatures } from '../../functions/service/chunk-signature.ts';
 import { ClusterKeys } from '../../functions/service/cluster-keys.ts';
 import { loadSettings } from '../../functions/service/config/load.ts';
 import { Metrics } from '../../functions/service/metrics.ts';
+import { NodeCalls } from '../../functions/service/node-calls.ts';
 import { NodeTokens } from '../../functions/service/node-tokens.ts';
 import { Readiness } from '../../functions/service/readiness.ts';
 import { openSharing } from '../../sidecar/sharing.ts';
@@ -193,7 +194,7 @@ async function readBeside(misdeed: (asked: Asked) => void, blob: Buffer) {
       close: async () => {},
     },
     ...{ roots, rootUrls: [root.url], origin: undefined, keys, trust: undefined, metrics, now: Date.now },
-    tokens: new NodeTokens({ keys, self: SELF, now: Date.now }),
+    calls: new NodeCalls(new NodeTokens({ keys, self: SELF, now: Date.now })),
     readiness: new Readiness(),
   });
   await using agent = await startP2P({ upstream: sharing.upstream, self: SELF });

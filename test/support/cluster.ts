@@ -12,6 +12,8 @@ export interface ClusterOptions {
   readonly chunkSize?: string;
   /** Laid over each agent's settings. */
   readonly agent?: Configured<Settings>;
+  /** Laid over the environment of the first agent. */
+  readonly firstEnv?: Readonly<Record<string, string>>;
   /** URLs of further siblings, which are no processes of ours. */
   readonly strangers?: readonly string[];
 }
@@ -29,14 +31,15 @@ export const CLUSTER_SECRET = 'a secret that is known to the nodes of a test alo
 
 /** Starts a root and agents that are listed to each other. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { origins, chunkSize = '64KiB', agent = {}, strangers = [] } = options;
+  const { origins, chunkSize = '64KiB', agent = {}, firstEnv, strangers = [] } = options;
   const [rootPort = 0, ...ports] = await freePorts(options.agents + 1);
   const siblings = [...ports.map((port) => `127.0.0.1:${port}`), ...strangers];
   const shared = { Origins: origins, Secret: [CLUSTER_SECRET] };
   const starting = [
     startRoot({ origins, chunkSize, root: { ...shared, P2PConfig: { Port: rootPort } } }),
-    ...ports.map((port) =>
+    ...ports.map((port, index) =>
       startNode({
+        ...(index === 0 && firstEnv && { env: firstEnv }),
         settings: {
           ...shared,
           ...agent,

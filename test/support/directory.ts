@@ -7,6 +7,7 @@ import { createApi } from '../../functions/service/api.ts';
 import { createApiApp } from '../../functions/service/api-app.ts';
 import { admitAll } from '../../functions/service/api-token.ts';
 import { ClusterKeys } from '../../functions/service/cluster-keys.ts';
+import { NodeCalls } from '../../functions/service/node-calls.ts';
 import { NodeTokens } from '../../functions/service/node-tokens.ts';
 import { type Listening, listen, memoryLog } from './app.ts';
 import { NEW_SECRET } from './secrets.ts';
@@ -26,12 +27,17 @@ export interface TestDirectory extends Listening {
 
 /** Shows a token of the agent at this URL, signed with a secret. */
 export const tokenOf =
-  (url: string, secret = NEW_SECRET) =>
-  (use: TokenUse): Record<string, string> => {
-    const keys = ClusterKeys.of([secret]);
-    const tokens = keys && new NodeTokens({ keys, self: url, now: Date.now });
-    return { [TOKEN_HEADER]: tokens?.issue(ROOT_AUDIENCE, use) ?? '' };
-  };
+  (url: string, secret = NEW_SECRET, now = Date.now) =>
+  (use: TokenUse): Record<string, string> => ({
+    [TOKEN_HEADER]: tokensOf(url, secret, now).issue(ROOT_AUDIENCE, use),
+  });
+
+/** How the agent at this URL asks others, by a clock of its own. */
+export const callsOf = (url: string, now = Date.now): NodeCalls =>
+  new NodeCalls(tokensOf(url, NEW_SECRET, now));
+
+const tokensOf = (self: string, secret: string, now: () => number): NodeTokens =>
+  new NodeTokens({ keys: ClusterKeys.of([secret]) as ClusterKeys, self, now });
 
 /** An agent with an address that a root on loopback believes. */
 export const agentOf = (port: number, over: Partial<Member> = {}): Member => ({

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { HttpClient } from '../../functions/service/http-client.ts';
 import { DirectoryClient } from '../../sidecar/members/directory-client.ts';
 import { get } from '../support/client.ts';
-import { agentOf, tokenOf } from '../support/directory.ts';
+import { agentOf, callsOf } from '../support/directory.ts';
 import { startFunctionUrl } from '../support/function-url.ts';
 import { listObjects, startMinio } from '../support/minio.ts';
 import { need } from '../support/programs.ts';
@@ -24,7 +24,7 @@ test('agents find each other by functions alone: the root sends them once to the
   const http = new HttpClient({ connectMs: 2_000, firstByteMs: 10_000, idleMs: 10_000, connections: 4 });
   const [one, other] = [agentOf(1001, { zone: 'a' }), agentOf(1002, { zone: 'a' })] as const;
   const clientOf = (agent: { url: string }) =>
-    new DirectoryClient({ root: read.url, http, credentials: tokenOf(agent.url) });
+    new DirectoryClient({ root: read.url, http, calls: callsOf(agent.url) });
   const { signal } = new AbortController();
   assert.is((await get(`${read.url}/healthz`)).status, 200);
   assert.is((await get(`${agents.url}/api/v1/agents`)).status, 401, 'strangers are told nothing');

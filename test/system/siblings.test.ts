@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { audienceOf, TOKEN_HEADER } from '../../functions/protocol/token.ts';
@@ -40,6 +41,20 @@ test('four agents that pull a blob at once have each byte from the origin once, 
   const replies = await repliesOf(cluster.root);
   const hedges = await total(cluster, 'p2p_hedges_total');
   assert.ok(replies <= CHUNKS + 4 + hedges, `${replies} replies of the root, ${hedges} hedges`);
+});
+
+const CLOCK = fileURLToPath(new URL('../lab/faults/clock.mjs', import.meta.url));
+
+test('a sibling whose clock is an hour off shares as the others do', async () => {
+  await using origin = await startOrigin({ blobs: { [PATH]: blob } });
+  const firstEnv = { CLOCK_AHEAD_MS: '3600000', NODE_OPTIONS: `--import ${CLOCK}` };
+  await using cluster = await startCluster({ origins: [origin.url], agents: 2, firstEnv });
+  for (const agent of cluster.agents) {
+    assert.is((await download(through(agent, origin.url + PATH))).digest, digest);
+    assert.is(await metric(agent, 'p2p_served_bytes_total', 'from="origin"'), 0);
+    assert.ok((await metric(agent, 'p2p_served_bytes_total', 'from="sibling"')) > 0);
+  }
+  assert.is(origin.bytesSent, blob.length);
 });
 
 test('an agent that comes late has all of it from the others, and the roots send nothing', async () => {

@@ -78,6 +78,45 @@ test('bears clocks that differ by five minutes, and no more, in either direction
   }
 });
 
+const DAY = 86_400 * SECOND;
+
+/** What a node whose clock is ahead says of that to whoever shows it a token. */
+function refused(aheadMs: number, token: string): string {
+  const { tokens, clock } = node();
+  clock.ms += aheadMs;
+  const verdict = tokens.verify(token, ME, 'read');
+  return 'clock' in verdict ? String(verdict.clock) : '';
+}
+
+test('has a node that shows a token of another time know by how much, and takes the one it shows then', () => {
+  for (const aheadMs of [3600 * SECOND, -3600 * SECOND, DAY, -DAY]) {
+    const { tokens, to } = node();
+    const token = to('10.0.0.8:19145');
+    assert.is(tokens.aheadOf(token, refused(aheadMs, token)), aheadMs);
+    const judge = node();
+    judge.clock.ms += aheadMs;
+    assert.ok('issuer' in judge.tokens.verify(tokens.issue('10.0.0.8:19145', 'read', aheadMs), ME, 'read'));
+    assert.is(to('10.0.0.8:19145'), token, 'others are shown what they were');
+  }
+});
+
+test('believes no word on a clock but that of a node of the cluster, for this very token, within a day', () => {
+  const { tokens, to, clock } = node();
+  const token = to('10.0.0.8:19145');
+  const word = refused(3600 * SECOND, token);
+  assert.is(tokens.aheadOf(token, refused(DAY + SECOND, token)), undefined);
+  assert.is(tokens.aheadOf(token, word.replace(/now=\d/, 'now=9')), undefined);
+  assert.is(tokens.aheadOf(token, word.replace(/; mac=.*/, '')), undefined);
+  assert.is(tokens.aheadOf(token, ''), undefined);
+  assert.is(node([OLD_SECRET]).tokens.aheadOf(token, word), undefined);
+  clock.ms += 30 * SECOND;
+  assert.is(tokens.aheadOf(to('10.0.0.8:19145'), word), undefined, 'said of another token');
+  // What is not worth anything at any time is told nothing of the time.
+  for (const strange of [node([OLD_SECRET]).to('10.0.0.8:19145'), to('10.0.0.9:19145'), 'v=1']) {
+    assert.is(refused(3600 * SECOND, strange), '');
+  }
+});
+
 test('shows a token more than once, but never one that is about to end', () => {
   const { clock, to } = node();
   const first = to('10.0.0.8:19145');

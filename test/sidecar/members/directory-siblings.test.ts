@@ -5,7 +5,7 @@ import { HttpClient } from '../../../functions/service/http-client.ts';
 import { DirectoryClient } from '../../../sidecar/members/directory-client.ts';
 import { DirectorySiblings } from '../../../sidecar/members/directory-siblings.ts';
 import { memoryLog } from '../../support/app.ts';
-import { agentOf, startDirectory, type TestDirectory, tokenOf } from '../../support/directory.ts';
+import { agentOf, callsOf, startDirectory, type TestDirectory } from '../../support/directory.ts';
 import { turnedClock } from '../../support/turned-clock.ts';
 
 const test = suite('sidecar/members/directory-siblings');
@@ -22,7 +22,7 @@ async function join(self: Member, directories: readonly TestDirectory[]) {
   let members: readonly Member[] = [];
   const siblings = new DirectorySiblings({
     directories: directories.map(
-      ({ url }) => new DirectoryClient({ root: url, http, credentials: tokenOf(self.url) }),
+      ({ url }) => new DirectoryClient({ root: url, http, calls: callsOf(self.url) }),
     ),
     self,
     found: (found) => {
@@ -168,6 +168,19 @@ test('asks an idle root seldom: one announcement a minute, and lists that say th
   const announced = root.asked.filter((method) => method === 'POST').length;
   assert.ok(announced >= 10 && announced <= 15, `${announced} announcements in ten minutes`);
   assert.ok(root.asked.length - announced <= 150, `${root.asked.length} requests in ten minutes`);
+});
+
+test('announces itself and learns who is there though its clock is hours off, asking twice but once', async () => {
+  await using root = await startDirectory();
+  const http = new HttpClient({ connectMs: 2_000, firstByteMs: 10_000, idleMs: 10_000, connections: 4 });
+  const agent = agentOf(1001);
+  const calls = callsOf(agent.url, () => Date.now() - 20 * 3_600_000);
+  const client = new DirectoryClient({ root: root.url, http, calls });
+  const { signal } = new AbortController();
+  await client.announce({ ...agent, leaving: false }, signal);
+  assert.equal(await client.list('', signal), [agent]);
+  assert.equal(root.asked, ['POST', 'POST', 'GET']);
+  await http.close();
 });
 
 test.run();
