@@ -9,7 +9,7 @@ import { hasCode } from '../../functions/protocol/errors.ts';
 import { loadSettings } from '../../functions/service/config/load.ts';
 import { type SupervisorDelays, superviseNode } from '../../sidecar/supervisor.ts';
 import { get } from '../support/client.ts';
-import { until } from '../support/until.ts';
+import { PATIENCE_MS, until } from '../support/until.ts';
 
 const test = suite('sidecar/supervisor');
 
@@ -157,7 +157,7 @@ test('a worker ends when its supervisor does', async () => {
     'tsx',
     fileURLToPath(new URL('../support/supervise.ts', import.meta.url)),
   ]);
-  const [line] = await once(supervisor.stdout, 'data', { signal: AbortSignal.timeout(20_000) });
+  const [line] = await once(supervisor.stdout, 'data', { signal: AbortSignal.timeout(PATIENCE_MS) });
   const workerPid = Number(line);
   assert.ok(isAlive(workerPid));
   supervisor.kill('SIGKILL');

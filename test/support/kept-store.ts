@@ -17,6 +17,7 @@ import { sha256 } from './blob-of.ts';
 import type { S3Server } from './s3-server.ts';
 import { chunkOf } from './samples.ts';
 import { tempDir } from './temp-dir.ts';
+import { PATIENCE_MS } from './until.ts';
 
 /** What a root keeps, over a clock of the test's. */
 export interface KeptStore extends AsyncDisposable {
@@ -51,7 +52,12 @@ let prefixes = 0;
 
 /** A root's store in a bucket, below a prefix of its own. */
 export async function openKeptBucket(s3: S3Server): Promise<KeptStore> {
-  const http = new HttpClient({ connectMs: 2_000, firstByteMs: 10_000, idleMs: 10_000, connections: 32 });
+  const http = new HttpClient({
+    connectMs: PATIENCE_MS,
+    firstByteMs: 10_000,
+    idleMs: 10_000,
+    connections: 32,
+  });
   prefixes += 1;
   const bucket = await S3Bucket.open(
     {

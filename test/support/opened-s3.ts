@@ -6,6 +6,7 @@ import type { Settings } from '../../functions/service/config/settings.ts';
 import { HttpClient } from '../../functions/service/http-client.ts';
 import type { S3Server } from './s3-server.ts';
 import type { OpenedStore } from './store-contract.ts';
+import { PATIENCE_MS } from './until.ts';
 
 export type S3Settings = NonNullable<Settings['S3']>;
 
@@ -29,7 +30,7 @@ export function settingsOn(
 }
 
 export const httpClient = (): HttpClient =>
-  new HttpClient({ connectMs: 2_000, firstByteMs: 10_000, idleMs: 10_000, connections: 16 });
+  new HttpClient({ connectMs: PATIENCE_MS, firstByteMs: 10_000, idleMs: 10_000, connections: 16 });
 
 export const openStore = async (settings: S3Settings, http: HttpClient): Promise<S3Store> =>
   new S3Store(await S3Bucket.open(settings, http));

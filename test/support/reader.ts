@@ -17,6 +17,7 @@ import { HttpClient, type HttpLimits } from '../../functions/service/http-client
 import { OriginUpstream } from '../../functions/service/origin.ts';
 import { OriginAccess } from '../../functions/service/origin-access.ts';
 import { Rules } from '../../functions/service/rules.ts';
+import { PATIENCE_MS } from './until.ts';
 
 /** What a reader has told its watcher. */
 export interface Told extends ReaderEvents {
@@ -53,7 +54,7 @@ export interface TestUpstream extends AsyncDisposable {
 export function originUpstream(limits: Partial<HttpLimits> = {}): TestUpstream {
   const access = new OriginAccess(['127.0.0.1']);
   const http = new HttpClient({
-    connectMs: 2_000,
+    connectMs: PATIENCE_MS,
     firstByteMs: 5_000,
     idleMs: 5_000,
     ...limits,
@@ -146,7 +147,7 @@ export function openReader({
 export async function readSpan(
   blob: Blob,
   span?: Span,
-  signal = AbortSignal.timeout(20_000),
+  signal = AbortSignal.timeout(PATIENCE_MS),
 ): Promise<Buffer> {
   const pieces: Buffer[] = [];
   for await (const piece of blob.read(span ?? { start: 0, end: blob.facts.size }, signal)) {
@@ -160,7 +161,8 @@ export async function readBroken(blob: Blob): Promise<{ bytes: Buffer; error: un
   const pieces: Buffer[] = [];
   try {
     const span = { start: 0, end: blob.facts.size };
-    for await (const piece of blob.read(span, AbortSignal.timeout(20_000))) pieces.push(Buffer.from(piece));
+    for await (const piece of blob.read(span, AbortSignal.timeout(PATIENCE_MS)))
+      pieces.push(Buffer.from(piece));
   } catch (error) {
     return { bytes: Buffer.concat(pieces), error };
   }

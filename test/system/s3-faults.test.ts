@@ -13,6 +13,7 @@ import { S3_FAULTS, S3_READ_FAULTS } from '../support/s3-misdeeds.ts';
 import { chunkOf, idOf, sameChunk } from '../support/samples.ts';
 import { shared } from '../support/shared.ts';
 import { type StrictS3, startStrictS3 } from '../support/strict-s3.ts';
+import { PATIENCE_MS } from '../support/until.ts';
 
 const NAME = 'system/s3-faults';
 const test = suite(NAME);
@@ -22,7 +23,7 @@ const minio = shared(test, startMinio);
 const CHUNKS = 3;
 
 async function openStore(s3: StrictS3, prefix: string) {
-  const http = new HttpClient({ connectMs: 2_000, firstByteMs: 5_000, idleMs: 5_000, connections: 16 });
+  const http = new HttpClient({ connectMs: PATIENCE_MS, firstByteMs: 5_000, idleMs: 5_000, connections: 16 });
   const settings = {
     Endpoint: s3.endpoint,
     Region: s3.region,

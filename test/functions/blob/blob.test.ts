@@ -15,7 +15,7 @@ import { startOrigin } from '../../support/origin.ts';
 import { CHUNK, digestPath, openReader, readBroken, readSpan } from '../../support/reader.ts';
 import { rejects } from '../../support/rejects.ts';
 import { tempDir } from '../../support/temp-dir.ts';
-import { until } from '../../support/until.ts';
+import { PATIENCE_MS, until } from '../../support/until.ts';
 
 const test = suite('functions/blob/blob');
 
@@ -23,8 +23,6 @@ const same = (got: Uint8Array, wanted: Uint8Array) => {
   assert.is(got.length, wanted.length);
   assert.is(sha256(got), sha256(wanted));
 };
-
-const WAIT_MS = 10_000;
 
 test('gives the first bytes on while their chunk is still coming', async () => {
   await using origin = await startOrigin();
@@ -42,7 +40,7 @@ test('gives the first bytes on while their chunk is still coming', async () => {
   });
   await using kit = openReader({ chunkBytes: MiB });
   const blob = await kit.open(url);
-  const pieces = blob.read({ start: 0, end: MiB }, AbortSignal.timeout(WAIT_MS));
+  const pieces = blob.read({ start: 0, end: MiB }, AbortSignal.timeout(PATIENCE_MS));
   const first = (await pieces.next()).value as Uint8Array;
   assert.ok(first.length <= 1000);
   held.open();
@@ -197,7 +195,7 @@ test('proves a blob although its readers start and stop anywhere', async () => {
   await using kit = openReader();
   const bytes = blobOf(6 * CHUNK, 'staggered');
   const url = origin.put(digestPath(sha256(bytes)), bytes);
-  const first = (await kit.open(url)).read({ start: 0, end: bytes.length }, AbortSignal.timeout(WAIT_MS));
+  const first = (await kit.open(url)).read({ start: 0, end: bytes.length }, AbortSignal.timeout(PATIENCE_MS));
   await first.next();
   await first.next();
   same(await kit.read(url, { start: 4 * CHUNK, end: 5 * CHUNK }), bytes.subarray(4 * CHUNK, 5 * CHUNK));

@@ -12,6 +12,7 @@ import { type Origin, startOrigin } from '../../support/origin.ts';
 import { CHUNK, digestPath, openReader, originUpstream, readBroken, readSpan } from '../../support/reader.ts';
 import { rejects } from '../../support/rejects.ts';
 import { pickFrom, seeded } from '../../support/seeded.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const test = suite('functions/blob/fill');
 
@@ -232,7 +233,7 @@ test('leaves the origin connections to ask on, however many blobs without ranges
     }
     return 'read';
   };
-  const late = once(AbortSignal.timeout(10_000), 'abort').then(() => 'waiting for a connection');
+  const late = once(AbortSignal.timeout(PATIENCE_MS), 'abort').then(() => 'waiting for a connection');
   assert.is(await Promise.race([read(), late]), 'read');
 });
 
@@ -243,7 +244,7 @@ test('reads a blob without ranges in two transfers for two readers that take tur
   await using kit = openReader(IN_ORDER);
   const blob = await kit.open(origin.put('/blob', bytes));
   const halves = [0, 6 * CHUNK].map((start) => ({
-    pieces: blob.read({ start, end: start + 6 * CHUNK }, AbortSignal.timeout(20_000)),
+    pieces: blob.read({ start, end: start + 6 * CHUNK }, AbortSignal.timeout(PATIENCE_MS)),
     got: [] as Buffer[],
   }));
   for (let over = 0; over < halves.length; ) {

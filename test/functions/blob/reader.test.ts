@@ -12,7 +12,7 @@ import type { BlobOptions } from '../../support/origin-reply.ts';
 import { CHUNK, digestPath, openReader, readBroken, readSpan } from '../../support/reader.ts';
 import { rejects } from '../../support/rejects.ts';
 import { pickFrom, seeded } from '../../support/seeded.ts';
-import { until } from '../../support/until.ts';
+import { PATIENCE_MS, until } from '../../support/until.ts';
 
 const test = suite('functions/blob/reader');
 
@@ -211,7 +211,7 @@ test('never mixes two versions when a blob changes while it is read', async () =
   const error = await rejects(
     'ORIGIN_CHANGED',
     (async () => {
-      for await (const piece of blob.read({ start: 0, end: 4 * CHUNK }, AbortSignal.timeout(10_000))) {
+      for await (const piece of blob.read({ start: 0, end: 4 * CHUNK }, AbortSignal.timeout(PATIENCE_MS))) {
         pieces.push(Buffer.from(piece));
         origin.put('/blob', after, { etag: 'b' });
       }

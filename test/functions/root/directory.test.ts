@@ -14,7 +14,7 @@ import { need } from '../../support/programs.ts';
 import { shared } from '../../support/shared.ts';
 import { startStrictS3 } from '../../support/strict-s3.ts';
 import { tempDir } from '../../support/temp-dir.ts';
-import { until } from '../../support/until.ts';
+import { PATIENCE_MS, until } from '../../support/until.ts';
 
 const NAME = 'functions/root/directory';
 const test = suite(NAME);
@@ -46,7 +46,12 @@ let prefixes = 0;
 
 async function openBucket(): Promise<OpenedEntries> {
   const strict = await startStrictS3(await minio());
-  const http = new HttpClient({ connectMs: 2_000, firstByteMs: 10_000, idleMs: 10_000, connections: 16 });
+  const http = new HttpClient({
+    connectMs: PATIENCE_MS,
+    firstByteMs: 10_000,
+    idleMs: 10_000,
+    connections: 16,
+  });
   prefixes += 1;
   const { endpoint, region, accessKeyId, secretAccessKey, bucket } = strict;
   const settings = {

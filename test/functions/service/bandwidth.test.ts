@@ -10,6 +10,7 @@ import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { get } from '../../support/client.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { rejects } from '../../support/rejects.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const test = suite('functions/service/bandwidth');
 
@@ -132,7 +133,7 @@ test('holds back what many fetch, whichever client reads it, and no byte is lost
   const url = origin.put('/blob', bytes);
   const clock = hurriedClock();
   const download = new Bandwidth(RATE, clock);
-  const limits = { connectMs: 2_000, firstByteMs: 5_000, idleMs: 5_000, connections: 8 };
+  const limits = { connectMs: PATIENCE_MS, firstByteMs: 5_000, idleMs: 5_000, connections: 8 };
   const clients = [new HttpClient({ ...limits, download }), new HttpClient({ ...limits, download })];
   const fetched = async (client: HttpClient, bulk: boolean) => {
     const headers = { range: `bytes=0-${bytes.length - 1}` };

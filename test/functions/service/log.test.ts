@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const test = suite('functions/service/log');
 
@@ -18,7 +19,7 @@ async function printed(statements: string, level = 'info'): Promise<string> {
     ${statements}`;
   const args = ['--import', 'tsx', '--input-type=module', '--eval', code];
   const { stdout } = await promisify(execFile)(process.execPath, args, {
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   return stdout;
 }

@@ -16,7 +16,7 @@ import { rejects } from '../../support/rejects.ts';
 const test = suite('functions/service/origin');
 
 const NEVER = new AbortController().signal;
-const LIMITS = { connectMs: 1_000, firstByteMs: 2_000, idleMs: 2_000, connections: 8 };
+const LIMITS = { connectMs: 10_000, firstByteMs: 2_000, idleMs: 2_000, connections: 8 };
 
 function openUpstream(
   origins: readonly string[],

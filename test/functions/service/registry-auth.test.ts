@@ -6,10 +6,11 @@ import { type Login, RegistryAuth } from '../../../functions/service/registry-au
 import { eachCase } from '../../support/each-case.ts';
 import { type Origin, startOrigin } from '../../support/origin.ts';
 import { rejects } from '../../support/rejects.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const test = suite('functions/service/registry-auth');
 
-const LIMITS = { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000, connections: 4 };
+const LIMITS = { connectMs: PATIENCE_MS, firstByteMs: PATIENCE_MS, idleMs: PATIENCE_MS, connections: 4 };
 const BASIC = `Basic ${Buffer.from('alice:se:cret').toString('base64')}`;
 
 interface Kit extends AsyncDisposable {
@@ -25,7 +26,7 @@ function kit(registry: Origin, login?: Login, origins: readonly string[] = [regi
   const made: Kit = {
     auth: new RegistryAuth({ http, access: new OriginAccess(origins), logins, now: () => made.nowMs }),
     ask: (repository = 'team/app') =>
-      made.auth.authorization(registry.url, repository, AbortSignal.timeout(10_000)),
+      made.auth.authorization(registry.url, repository, AbortSignal.timeout(PATIENCE_MS)),
     nowMs: 0,
     [Symbol.asyncDispose]: () => http.close(),
   };

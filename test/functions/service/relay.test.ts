@@ -15,7 +15,7 @@ const NOT_CACHED = { headers: { 'cache-control': 'no-store' } };
 
 /** A root, played by an origin, before the origin itself. */
 function rootFirst(root: Origin, origin: Origin): Upstream & AsyncDisposable {
-  const http = new HttpClient({ connectMs: 500, firstByteMs: 2_000, idleMs: 2_000, connections: 8 });
+  const http = new HttpClient({ connectMs: 10_000, firstByteMs: 2_000, idleMs: 2_000, connections: 8 });
   const sourceOf = (kind: Source['kind'], { url }: Origin): Source => ({
     name: kind,
     kind,

@@ -7,7 +7,7 @@ import { respondError } from '../../../functions/service/respond-error.ts';
 import { listen, memoryLog } from '../../support/app.ts';
 import { get } from '../../support/client.ts';
 import { gate } from '../../support/gate.ts';
-import { until } from '../../support/until.ts';
+import { PATIENCE_MS, until } from '../../support/until.ts';
 
 const test = suite('functions/service/respond-error');
 
@@ -129,7 +129,7 @@ for (const thrown of [new P2PError('UPSTREAM_TRUNCATED', 'broke'), new Error('bu
  */
 function talk(port: number, text: string) {
   const socket = connect(port, '127.0.0.1', () => socket.write(text));
-  socket.setTimeout(10_000, () => socket.destroy(new Error('nothing more came')));
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('nothing more came')));
   const client = { received: '', end: '' };
   socket.on('data', (piece) => {
     client.received += piece.toString('latin1');

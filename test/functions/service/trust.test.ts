@@ -13,6 +13,7 @@ import { createAuthority, type Leaf } from '../../support/authority.ts';
 import { eachCase } from '../../support/each-case.ts';
 import { rejects, throws } from '../../support/rejects.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const test = suite('functions/service/trust');
 
@@ -31,10 +32,10 @@ async function startServer(tls: Leaf) {
 
 /** What comes of asking `url` with this trust. */
 async function ask(url: string, extraCa: string): Promise<number> {
-  const limits = { connectMs: 2_000, firstByteMs: 2_000, idleMs: 2_000 };
+  const limits = { connectMs: PATIENCE_MS, firstByteMs: PATIENCE_MS, idleMs: PATIENCE_MS };
   const http = new HttpClient({ ...limits, connections: 1, trust: loadTrust(extraCa, undefined) });
   try {
-    const reply = await http.request({ url, method: 'GET', headers: {} }, AbortSignal.timeout(5_000));
+    const reply = await http.request({ url, method: 'GET', headers: {} }, AbortSignal.timeout(PATIENCE_MS));
     reply.body.discard();
     return reply.status;
   } finally {
@@ -86,9 +87,9 @@ test('adds to whom Node trusts, and lets NODE_TLS_REJECT_UNAUTHORIZED turn nothi
     import { HttpClient } from './functions/service/http-client.ts';
     import { loadTrust } from './functions/service/trust.ts';
     const trust = loadTrust(process.argv[1], process.env.NODE_EXTRA_CA_CERTS);
-    const http = new HttpClient({ connectMs: 2000, firstByteMs: 2000, idleMs: 2000, connections: 1, trust });
+    const http = new HttpClient({ connectMs: 60000, firstByteMs: 60000, idleMs: 60000, connections: 1, trust });
     for (const url of process.argv.slice(2)) {
-      const reply = await http.request({ url, method: 'GET', headers: {} }, AbortSignal.timeout(5000)).catch((error) => error);
+      const reply = await http.request({ url, method: 'GET', headers: {} }, AbortSignal.timeout(60000)).catch((error) => error);
       console.log(reply.code ?? reply.status);
     }
     await http.close();`;
@@ -96,7 +97,7 @@ test('adds to whom Node trusts, and lets NODE_TLS_REJECT_UNAUTHORIZED turn nothi
   const child = spawn(process.execPath, [...args, ours.certFile, first.url, second.url, third.url], {
     env: { ...process.env, NODE_EXTRA_CA_CERTS: nodes.certFile, NODE_TLS_REJECT_UNAUTHORIZED: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
-    signal: AbortSignal.timeout(20_000),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   });
   const pieces: Buffer[] = [];
   child.stdout.on('data', (piece: Buffer) => pieces.push(piece));

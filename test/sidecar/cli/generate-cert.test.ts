@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { makeFiles } from '../../../sidecar/tls/authority-files.ts';
 import { programCommand, startNode } from '../../support/node-process.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const test = suite('sidecar/cli/generate-cert');
 
@@ -19,7 +20,7 @@ async function generate(dir: string, origins: readonly string[] = ['registry.tes
     DADIP2P_ProxyConfig__CertConfig__CertPath: join(dir, 'ca.crt'),
     DADIP2P_ProxyConfig__CertConfig__KeyPath: join(dir, 'ca.key'),
   };
-  const options = { env, signal: AbortSignal.timeout(30_000) };
+  const options = { env, signal: AbortSignal.timeout(PATIENCE_MS) };
   return promisify(execFile)(command, [...args, '--generate-cert'], options).then(
     ({ stdout }) => ({ out: stdout, err: '' }),
     (error: { stderr: string }) => ({ out: '', err: error.stderr }),

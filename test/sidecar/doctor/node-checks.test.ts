@@ -7,6 +7,7 @@ import { createP2PServer } from '../../../sidecar/http-servers.ts';
 import { clusterTrust, type NodeTls, openNodeTls } from '../../../sidecar/tls/node-tls.ts';
 import { listen } from '../../support/app.ts';
 import { NEW_SECRET, OLD_SECRET } from '../../support/secrets.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const test = suite('sidecar/doctor/node-checks');
 
@@ -30,7 +31,7 @@ test('reaches nodes that speak TLS, and says of one with another secret that it 
     const settings = settingsOf(secret, node.port);
     const port = agentChecks(settings, http).find(({ name }) => name === "agent's P2P port");
     for (const check of [port, rootCheck(settings, http)]) {
-      const finding = await check?.run(AbortSignal.timeout(20_000));
+      const finding = await check?.run(AbortSignal.timeout(PATIENCE_MS));
       assert.is(finding?.state, state);
       assert.match(
         JSON.stringify(finding),

@@ -8,7 +8,7 @@ import { Rules } from '../../../functions/service/rules.ts';
 import { answerConnect } from '../../../sidecar/entry/connect.ts';
 import { listen, memoryLog } from '../../support/app.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
-import { until } from '../../support/until.ts';
+import { PATIENCE_MS, until } from '../../support/until.ts';
 
 const test = suite('sidecar/entry/connect');
 
@@ -51,7 +51,7 @@ async function startTcp(talk: (socket: Socket) => void) {
 /** Sends a text and gives all that comes back until the end. */
 async function talk(port: number, ...texts: (string | Buffer)[]): Promise<Buffer> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-  socket.setTimeout(10_000, () => socket.destroy(new Error('no end came')));
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('no end came')));
   for (const text of texts) socket.write(text);
   const pieces: Buffer[] = [];
   for await (const piece of socket) pieces.push(piece as Buffer);
@@ -84,7 +84,7 @@ test('lets the far end answer after the near one has said that it is done', asyn
   });
   await using proxy = await startProxy();
   const socket = connect({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true });
-  socket.setTimeout(5_000, () => socket.destroy(new Error('no end came')));
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('no end came')));
   socket.write(`CONNECT 127.0.0.1:${server.port} HTTP/1.1\r\nHost: x\r\n\r\n`);
   await once(socket, 'data');
   socket.end('question');
@@ -177,7 +177,7 @@ test('brings a slow client all that was sent before the far end closed', async (
   await using server = await startTcp((socket) => socket.end(sent));
   await using proxy = await startProxy();
   const socket = connect({ port: proxy.port, host: '127.0.0.1' });
-  socket.setTimeout(10_000, () => socket.destroy(new Error('no end came')));
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('no end came')));
   socket.write(`CONNECT 127.0.0.1:${server.port} HTTP/1.1\r\nHost: x\r\n\r\n`);
   await until('the far end to have sent all it can', () =>
     [...server.sockets].some((far) => far.bytesWritten > 0),
@@ -195,7 +195,7 @@ test('lets go of a client that was refused and does not hang up', async () => {
   await using proxy = await startProxy();
   const socket = connect({ port: proxy.port, host: '127.0.0.1', allowHalfOpen: true });
   socket.on('error', () => {});
-  const ended = once(socket.resume(), 'end', { signal: AbortSignal.timeout(5_000) });
+  const ended = once(socket.resume(), 'end', { signal: AbortSignal.timeout(PATIENCE_MS) });
   socket.write('CONNECT 10.0.0.1:443 HTTP/1.1\r\nHost: x\r\n\r\n');
   await ended;
   await until(

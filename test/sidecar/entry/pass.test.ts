@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { get } from '../../support/client.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { startProxy } from '../../support/proxy.ts';
-import { until } from '../../support/until.ts';
+import { PATIENCE_MS, until } from '../../support/until.ts';
 import { dial, startWire } from '../../support/wire.ts';
 
 const test = suite('sidecar/entry/pass');
@@ -289,14 +289,15 @@ test('holds no endless 1xx replies for a client that does not read', async () =>
   await using client = dial(proxy.port);
   client.socket.pause();
   client.say(head('GET', `${origin.url}/`));
-  const taken = once(proxy.server, 'connection', { signal: AbortSignal.timeout(5_000) });
+  const taken = once(proxy.server, 'connection', { signal: AbortSignal.timeout(PATIENCE_MS) });
   const [held] = (await taken) as [Socket];
   const wire = await origin.accept();
   await wire.hear(/\r\n\r\n/);
   const hint = `HTTP/1.1 103 Early Hints\r\nLink: <${'a'.repeat(60_000)}>\r\n\r\n`;
   // More than the kernel takes for the client.
   for (let at = 0; at < 500; at += 1) {
-    if (!wire.socket.write(hint)) await once(wire.socket, 'drain', { signal: AbortSignal.timeout(5_000) });
+    if (!wire.socket.write(hint))
+      await once(wire.socket, 'drain', { signal: AbortSignal.timeout(PATIENCE_MS) });
   }
   assert.ok(held.writableLength < 1_000_000, `${held.writableLength} bytes held`);
 });

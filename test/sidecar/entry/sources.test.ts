@@ -6,10 +6,10 @@ import { eachOnce, eachWorking } from '../../../sidecar/entry/sources.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { originUpstream } from '../../support/reader.ts';
 import { rejects } from '../../support/rejects.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const test = suite('sidecar/entry/sources');
 
-const PATIENCE_MS = 10_000;
 const ADDRESS = parseAddress('http://127.0.0.1:1/v2/');
 const never = () => new AbortController().signal;
 const open = (source: Source | undefined, url: string, signal = never()) =>

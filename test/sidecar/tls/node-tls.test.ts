@@ -14,6 +14,7 @@ import { opensslText } from '../../support/openssl.ts';
 import { rejects } from '../../support/rejects.ts';
 import { NEW_SECRET, OLD_SECRET } from '../../support/secrets.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { PATIENCE_MS } from '../../support/until.ts';
 
 const test = suite('sidecar/tls/node-tls');
 
@@ -37,7 +38,7 @@ async function ask(port: number, trust: SecureContext | undefined, host = '127.0
   const http = new HttpClient({ ...LIMITS, trust });
   try {
     const request = { url: `https://${host}:${port}/`, method: 'GET', headers: {} } as const;
-    const reply = await http.request(request, AbortSignal.timeout(10_000));
+    const reply = await http.request(request, AbortSignal.timeout(PATIENCE_MS));
     reply.body.discard();
     return reply.status;
   } finally {

@@ -9,6 +9,7 @@ import { gate } from '../../../support/gate.ts';
 import { challengeOf, DENIED, startPrivateOrigin, UNAUTHORIZED } from '../../../support/private-origin.ts';
 import { CHUNK, openReader, originUpstream, readSpan, type TestReader } from '../../../support/reader.ts';
 import { rejects } from '../../../support/rejects.ts';
+import { PATIENCE_MS } from '../../../support/until.ts';
 
 const test = suite('functions/blob/access/guard');
 
@@ -183,7 +184,7 @@ test('goes on with the credential of another reader when the origin refuses the 
   await using kit = openReader({ lookAhead: { perRead: 0, total: 0 } });
   const url = origin.put(pathIn('app'), BYTES);
   const [alice, carol] = [await kit.open(url, as('alice')), await kit.open(url, as('carol'))];
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(PATIENCE_MS);
   const span = { start: CHUNK, end: 2 * CHUNK };
   const [arrived, joined] = [gate(), gate()];
   origin.refuses = async ({ headers }) => {
@@ -213,7 +214,7 @@ test('tells each their own when the origin refuses all who wait for a chunk', as
   await using kit = openReader({ lookAhead: { perRead: 0, total: 0 } });
   const url = origin.put(pathIn('app'), BYTES);
   const [alice, carol] = [await kit.open(url, as('alice')), await kit.open(url, as('carol'))];
-  const signal = AbortSignal.timeout(20_000);
+  const signal = AbortSignal.timeout(PATIENCE_MS);
   const [arrived, joined] = [gate(), gate()];
   origin.refuses = async ({ headers }) => {
     arrived.open();
