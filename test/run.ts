@@ -48,10 +48,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const results: FileResult[] = [];
 const queue = files.values();
-async function work(): Promise<void> {
-  for (const file of queue) results.push(await runFile(file));
+async function work(job: number): Promise<void> {
+  for (const file of queue) results.push(await runFile(file, job));
 }
-await Promise.all(Array.from({ length: Number(values.jobs) }, work));
+await Promise.all(Array.from({ length: Number(values.jobs) }, (_, job) => work(job)));
 const sum = (part: keyof FileResult) => results.reduce((total, result) => total + result[part], 0);
 const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
 const none = passed + failed === 0;
@@ -67,7 +67,7 @@ function programsOf(files: readonly string[]): Program[] {
   return (Object.keys(PROGRAMS) as Program[]).filter((program) => text.includes(`'${program}'`));
 }
 
-async function runFile(file: string): Promise<FileResult> {
+async function runFile(file: string, job: number): Promise<FileResult> {
   const startedMs = performance.now();
   const module = compiled.moduleOf(file);
   if (module instanceof Error) {
@@ -78,6 +78,8 @@ async function runFile(file: string): Promise<FileResult> {
   }
   const child = fork(compiled.runner, [module], {
     execArgv: ['--enable-source-maps'],
+    // By which files that run side by side take other ports.
+    env: { ...process.env, TEST_JOB: String(job) },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // A group of its own, so that what the file has started ends with it.
     detached: true,

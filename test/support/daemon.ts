@@ -63,16 +63,30 @@ export async function startDaemon(
   return daemon;
 }
 
+// Below those that the kernel gives to whoever asks for any (ip_local_port_range), beyond those of known services.
+const [FIRST_PORT, PORTS] = [20_000, 12_000];
+// As many files as ever run side by side, each with ports of its own.
+const JOBS = 16;
+let tried = Math.floor(Math.random() * (PORTS / JOBS));
+
 /**
- * A port that nothing listens on, for a program that cannot say which one it took. Another process may take it
- * first; the program then fails to start, loudly.
+ * A port that nothing listens on, for a program that cannot say which one it took, or for one that shall find nobody
+ * there. It is given once: no other test file that runs now is told the same, and nobody gets it by asking for any port.
  */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (;;) {
+    tried += 1;
+    const port = FIRST_PORT + ((tried * JOBS + Number(process.env.TEST_JOB ?? 0)) % PORTS);
+    if (await isFree(port)) return port;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 /** True while a process runs. One that ended and whose parent has not looked yet (a zombie) does not. */

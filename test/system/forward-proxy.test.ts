@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -8,6 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { blobOf, sha256 } from '../support/blob-of.ts';
 import { type Ask, get } from '../support/client.ts';
+import { freePort } from '../support/daemon.ts';
 import type { NodeProcess } from '../support/node-process.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { startAgent } from '../support/pair.ts';
@@ -215,10 +216,7 @@ test('a rule that accelerates serves the second read from the cache; one that de
 
 test('what cannot be reached is 502 or 403, never a success', async () => {
   const { agent } = await network();
-  const closed = createServer().listen(0, '127.0.0.1');
-  await once(closed, 'listening');
-  const { port } = closed.address() as { port: number };
-  await new Promise((resolve) => closed.close(resolve));
+  const port = await freePort();
   const unreachable = await proxied(agent, `http://127.0.0.1:${port}/a`);
   assert.is(unreachable.status, 502);
   assert.is(unreachable.headers['x-p2p-error'], 'UPSTREAM_UNREACHABLE');
