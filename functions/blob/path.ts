@@ -74,3 +74,9 @@ export const leasePath = (path: string): string => `lease${path.slice(LAYOUT.len
 
 /** True for a path that one of the above makes; anything else in a cache folder is not ours to serve. */
 export const isCachePath = (path: string): boolean => NAME.test(path);
+
+/** True for a path that `markPath` or `doomedPath` makes. */
+export const isMarkPath = (path: string): boolean => {
+  const kind = parsePath(path)?.kind;
+  return kind === 'used' || kind === 'lent' || kind === 'doomed';
+};

@@ -1,6 +1,6 @@
 import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { FolderStore } from '../blob/disk/folder.ts';
+import type { DiskStore } from '../blob/disk/disk.ts';
 import type { Kept, Shelf } from './shelf.ts';
 
 // As many as S3 lists at a time, and looks at together.
@@ -10,11 +10,11 @@ const PAGE = 1000;
 export class FolderShelf implements Shelf {
   readonly lentMs = 0;
   readonly #root: string;
-  readonly #store: Pick<FolderStore, 'unlink'>;
+  readonly #store: Pick<DiskStore, 'unlink'>;
   readonly #now: () => number;
 
   /** `store` is told of what is removed, for it remembers files. */
-  constructor(root: string, store: Pick<FolderStore, 'unlink'>, now: () => number) {
+  constructor(root: string, store: Pick<DiskStore, 'unlink'>, now: () => number) {
     this.#root = root;
     this.#store = store;
     this.#now = now;

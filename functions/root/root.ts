@@ -1,6 +1,7 @@
 import type Koa from 'koa';
 import type { Middleware } from 'koa';
 import type { BlobKey, Chunk, ChunkId } from '../blob/chunk.ts';
+import { DiskStore } from '../blob/disk/disk.ts';
 import { FolderStore } from '../blob/disk/folder.ts';
 import type { ReaderEvents } from '../blob/events.ts';
 import type { Leases } from '../blob/leases.ts';
@@ -129,7 +130,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS, trust });
   const events = parts.metrics.readerEvents(parts.log);
   const usage = new Usage(Date.now);
-  const { durable: bare, leases, ...kept } = await openStore(settings, s3Http, parts.log, events, usage);
+  const { durable: bare, leases, ...kept } = await openStore(settings, s3Http, parts, events, usage);
   const elapsed = stopwatch();
   const marks = {
     used: new Recency(kept.shelf, 'used', elapsed),
@@ -220,16 +221,25 @@ interface OpenedStore {
 async function openStore(
   { S3, P2PConfig }: Settings,
   http: HttpClient,
-  log: Logger,
+  { log, metrics }: Pick<RootParts, 'log' | 'metrics'>,
   events: ReaderEvents,
   usage: Usage,
 ): Promise<OpenedStore> {
   if (S3 === undefined) {
-    const { FileCachePath } = P2PConfig.CacheConfig;
-    const durable = await FolderStore.open(FileCachePath).catch((cause: Error) => {
+    const { FileCachePath, FileCacheSize, MinFree } = P2PConfig.CacheConfig;
+    const options = {
+      root: FileCachePath,
+      maxBytes: FileCacheSize,
+      minFreeBytes: MinFree,
+      now: Date.now,
+      onEvict: (files: number) => metrics.evicted(files),
+    };
+    const durable = await DiskStore.open(options).catch((cause: Error) => {
       const message = `P2PConfig.CacheConfig.FileCachePath: ${cause.message}; choose a folder that can be written`;
       throw new P2PError('CONFIG_INVALID', message, { cause });
     });
+    durable.scanned.catch((cause: unknown) => log.warn({ cause }, 'cache_scan_failed'));
+    metrics.watchCache(() => durable.usage);
     return {
       durable,
       entries: new FolderEntries(FileCachePath),

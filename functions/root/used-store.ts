@@ -10,6 +10,8 @@ export interface Marks {
   readonly lent: Pick<Recency, 'used'>;
 }
 
+type Inner = ChunkStore & { touched?(id: ChunkId): void };
+
 /**
  * A root's store, with the blobs marked that are in use. What is read here is read whether it can be marked or not;
  * what others are sent to is marked first, so that it stays for as long as they may read it.
@@ -18,12 +20,12 @@ export class UsedStore implements ChunkStore {
   readonly name: string;
   readonly locate?: (id: ChunkId) => Promise<Located | undefined>;
   readonly has?: (id: ChunkId) => Promise<boolean>;
-  readonly #inner: ChunkStore;
+  readonly #inner: Inner;
   readonly #marks: Marks;
   readonly #marking = new Set<Promise<void>>();
 
   /** `lent` is told the bytes of each chunk that others are sent to. */
-  constructor(inner: ChunkStore, marks: Marks, lent: (bytes: number) => void) {
+  constructor(inner: Inner, marks: Marks, lent: (bytes: number) => void) {
     this.#inner = inner;
     this.#marks = marks;
     this.name = inner.name;
@@ -54,9 +56,9 @@ export class UsedStore implements ChunkStore {
     return chunk;
   }
 
-  async extent(id: ChunkId): Promise<Extent | undefined> {
-    const extent = await this.#inner.extent(id);
-    if (extent !== undefined) this.touched(id);
+  async extent(id: ChunkId, asFile?: boolean): Promise<Extent | undefined> {
+    const extent = await this.#inner.extent(id, asFile);
+    if (extent !== undefined) this.#used(id);
     return extent;
   }
 
@@ -86,12 +88,17 @@ export class UsedStore implements ChunkStore {
 
   /** Tells that a chunk was served from a faster store, so that it does not look unused here. */
   touched(id: ChunkId): void {
-    if (!this.#marks.used.isMarked(id.key)) void this.#mark(id);
+    this.#inner.touched?.(id);
+    this.#used(id);
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#marking);
     await this.#inner.close();
+  }
+
+  #used(id: ChunkId): void {
+    if (!this.#marks.used.isMarked(id.key)) void this.#mark(id);
   }
 
   /** Never fails: recency that is not kept makes a blob look older than it is, nothing else. */

@@ -1,4 +1,4 @@
-import { FolderStore } from '../../functions/blob/disk/folder.ts';
+import { DiskStore } from '../../functions/blob/disk/disk.ts';
 import type { BlobFacts } from '../../functions/blob/facts.ts';
 import { accessPath, chunkPath, factsPath } from '../../functions/blob/path.ts';
 import type { ChunkStore } from '../../functions/blob/store.ts';
@@ -41,7 +41,13 @@ const START_MS = Date.UTC(2026, 10, 22);
 /** A root's store in a folder that ends with the value. */
 export async function openKeptFolder(): Promise<KeptStore> {
   const dir = await tempDir();
-  const bare = await FolderStore.open(dir.path);
+  const bare = await DiskStore.open({
+    root: dir.path,
+    maxBytes: 2 ** 30,
+    minFreeBytes: 0,
+    now: Date.now,
+    onEvict: () => {},
+  });
   const shelf = new FolderShelf(dir.path, bare, Date.now);
   return kept(bare, shelf, new FolderRecords(dir.path), async () => {
     await dir[Symbol.asyncDispose]();

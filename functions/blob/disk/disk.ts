@@ -2,7 +2,7 @@ import { readdir, rm, stat, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
-import { accessPath, chunkPath, factsPath, isCachePath, keyPath, LAYOUT } from '../path.ts';
+import { accessPath, chunkPath, factsPath, isCachePath, isMarkPath, keyPath, LAYOUT } from '../path.ts';
 import type { AccessRecord, ChunkStore, Extent } from '../store.ts';
 import { FolderStore, formatRecord, isDiskFull, TEMPORARY } from './folder.ts';
 import { type Found, Ledger } from './ledger.ts';
@@ -83,6 +83,10 @@ export class DiskStore implements ChunkStore {
     return extent;
   }
 
+  has(id: ChunkId): Promise<boolean> {
+    return this.#folder.has(id);
+  }
+
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
     await this.#place(chunkPath(id), chunk.bytes.length + SEAL_BYTES, () => this.#folder.write(id, chunk));
   }
@@ -108,6 +112,12 @@ export class DiskStore implements ChunkStore {
   async remove(key: string): Promise<void> {
     this.#ledger.forgetUnder(keyPath(key));
     await this.#folder.remove(key);
+  }
+
+  /** Removes one file of the folder; a missing one is fine. */
+  async unlink(path: string): Promise<void> {
+    this.#ledger.forget(path);
+    await this.#folder.unlink(path);
   }
 
   /** Tells that a chunk was served from a faster store, so that it does not look unused here. */
@@ -228,7 +238,8 @@ export class DiskStore implements ChunkStore {
   }
 
   async #examine(path: string, found: Found[]): Promise<void> {
-    if (path.startsWith(`${TEMPORARY}/`)) return;
+    // Marks are empty, and for those who put them to remove.
+    if (path.startsWith(`${TEMPORARY}/`) || isMarkPath(path)) return;
     const file = join(this.#options.root, path);
     if (!isCachePath(path)) {
       // One that cannot be removed is not counted and never served.

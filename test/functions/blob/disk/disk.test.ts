@@ -20,7 +20,7 @@ import { Worker } from 'node:worker_threads';
 import * as assert from 'uvu/assert';
 import { type ChunkId, KiB, MiB } from '../../../../functions/blob/chunk.ts';
 import { type DiskOptions, DiskStore } from '../../../../functions/blob/disk/disk.ts';
-import { chunkPath, factsPath } from '../../../../functions/blob/path.ts';
+import { chunkPath, doomedPath, factsPath, keyPath, markPath } from '../../../../functions/blob/path.ts';
 import { need } from '../../../support/programs.ts';
 import { rejects } from '../../../support/rejects.ts';
 import { BARE_KEY, chunkOf, fullFacts, idOf, KEY, plainFacts, sameChunk } from '../../../support/samples.ts';
@@ -151,6 +151,23 @@ test('counts what is used while it scans as used last', async () => {
   sameChunk(await after.read(idOf({ index: 0 })), chunkOf(100 * KiB, 0));
   assert.is(await after.read(idOf({ index: 2 })), undefined);
   sameChunk(await after.read(idOf({ index: 3 })), chunkOf(100 * KiB, 3));
+  await after.close();
+});
+
+test('leaves the marks beside chunks to those who put them, uncounted', async () => {
+  await using dir = await tempDir();
+  const before = await open(dir.path);
+  await before.write(idOf(), chunkOf(10, 'marked'));
+  const marks = [markPath(keyPath(KEY), 'used'), markPath(keyPath(KEY), 'lent'), doomedPath(keyPath(KEY))];
+  for (const path of marks) await writeFile(join(dir.path, path), '');
+  await before.close();
+  const after = await open(dir.path);
+  await after.scanned;
+  assert.is(after.usage.files, 1);
+  for (const path of marks) assert.ok(existsSync(join(dir.path, path)), path);
+  await after.unlink(chunkPath(idOf()));
+  assert.is(after.usage.files, 0);
+  assert.is(await after.read(idOf()), undefined);
   await after.close();
 });
 
