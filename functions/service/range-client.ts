@@ -2,8 +2,9 @@ import type { LookupFunction } from 'node:net';
 import type { Reply } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
 import { hasCode, P2PError } from '../protocol/errors.ts';
+import { formatRequest } from './format-request.ts';
 import type { HttpRequest } from './http-request.ts';
-import { type ConnectionLimits, formatRequest, type Outcome, RangeConnection } from './range-connection.ts';
+import { type ConnectionLimits, type Outcome, RangeConnection } from './range-connection.ts';
 
 // Shorter than the five seconds after which Node's servers, the quickest common ones, drop an idle connection.
 const REST_MS = 4_000;
@@ -53,6 +54,7 @@ export class RangeClient {
       status: outcome.head.status,
       headers: outcome.head.headers,
       body: outcome.body,
+      trailers: outcome.trailers,
     };
   }
 

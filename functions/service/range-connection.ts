@@ -2,6 +2,8 @@ import { connect, type LookupFunction, type Socket } from 'node:net';
 import { KiB } from '../blob/chunk.ts';
 import type { ReplyBody } from '../blob/upstream.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
+import { BodyReader } from './body-reader.ts';
+import { ReadPace } from './read-pace.ts';
 import { parseHead, type ReplyHead } from './reply-head.ts';
 
 // A head fits, and what of the body comes along with it is little to copy.
@@ -19,14 +21,21 @@ export interface ConnectionLimits {
 }
 
 /** What became of a request: a reply, or word that this client cannot read it and another must ask. */
-export type Outcome = { readonly head: ReplyHead; readonly body: ReplyBody } | 'unsuited';
+export type Outcome = Answered | 'unsuited';
+
+interface Answered {
+  readonly head: ReplyHead;
+  readonly body: ReplyBody;
+  /** See `Reply`. */
+  readonly trailers: () => HeaderLines;
+}
 
 type State = 'idle' | 'head' | 'held' | 'body' | 'closed';
 
 /**
  * One connection that carries requests for ranges, one after the other, and reads bodies straight into the
  * buffer they are for: no parser, no copy, no garbage. It accepts only what it fully understands: an HTTP/1.1
- * head with a Content-Length and no transfer coding. Anything else closes it and is left to another client.
+ * head with a Content-Length, or with a body in chunks. Anything else closes it and is left to another client.
  */
 export class RangeConnection {
   readonly #socket: Socket;
@@ -38,14 +47,13 @@ export class RangeConnection {
   /** Requests that got a reply on this connection. */
   #served = 0;
   #head = Buffer.alloc(0);
-  #left = 0;
+  #body: BodyReader | undefined;
+  #pace = new ReadPace();
+  /** Set while reading waits for more to gather. */
+  #pause: NodeJS.Timeout | undefined;
   #keepAlive = false;
-  #target: Uint8Array | undefined;
-  #sink: ((piece: Uint8Array) => void | Promise<void>) | undefined;
-  #progressed: ((bytes: number) => void) | undefined;
   #settle: { resolve: (outcome: Outcome) => void; reject: (error: unknown) => void } | undefined;
   #finish: { resolve: () => void; reject: (error: unknown) => void } | undefined;
-  #early: Uint8Array = new Uint8Array(0);
   #error: P2PError | undefined;
   /** Stops listening to the signal of the request that is carried. */
   #deafen: (() => void) | undefined;
@@ -87,7 +95,6 @@ export class RangeConnection {
     this.#what = what;
     this.#state = 'head';
     this.#head = Buffer.alloc(0);
-    this.#early = new Uint8Array(0);
     if (this.wasIdle) this.#socket.setTimeout(this.#limits.firstByteMs);
     const abort = () => this.#fail(new P2PError('CLIENT_GONE', `${what} was aborted`));
     signal.addEventListener('abort', abort, { once: true });
@@ -113,26 +120,32 @@ export class RangeConnection {
     this.#fail(new P2PError('CLIENT_GONE', `${this.#what} was given up`));
   }
 
-  /** The buffer that the next bytes are read into. */
+  /** The buffer that the next bytes are read into: the target, as far as nothing but the body comes. */
   #room(): Uint8Array {
-    return this.#state === 'body' && this.#target !== undefined && this.#left > 0
-      ? this.#target
-      : this.#scratch;
+    const window = this.#body?.window;
+    return window?.length ? window : this.#scratch;
   }
 
   /** Bytes have come into `buffer`; `false` stops reading until resumed. */
   #took(bytes: number, buffer: Uint8Array): boolean {
-    const piece = buffer.subarray(0, bytes);
-    if (this.#state === 'head') return this.#readHead(piece);
-    if (this.#state !== 'body' || bytes > this.#left) {
-      this.#fail(new P2PError('UPSTREAM_MISMATCHED', `${this.#what}: more bytes than announced`));
+    if (this.#state === 'head') return this.#readHead(buffer.subarray(0, bytes));
+    const body = this.#body;
+    if (this.#state !== 'body' || body === undefined) {
+      this.#tooMuch();
       return false;
     }
-    if (buffer === this.#target) {
-      this.#advance(bytes);
-      return true;
-    }
-    return this.#deliver(piece);
+    const goesOn = this.#proceed(() =>
+      buffer === this.#scratch ? body.flow(buffer.subarray(0, bytes)) : body.filled(bytes),
+    );
+    return goesOn && (this.#state !== 'body' || this.#paces(bytes, body.missing));
+  }
+
+  /** `false` when it is better to read on later. */
+  #paces(bytes: number, missing: number): boolean {
+    const pauseMs = this.#pace.after(bytes, missing, performance.now());
+    if (pauseMs === 0) return true;
+    this.#pause = setTimeout(() => this.#socket.resume(), pauseMs);
+    return false;
   }
 
   #readHead(piece: Uint8Array): boolean {
@@ -147,123 +160,111 @@ export class RangeConnection {
       this.#unsuited();
       return false;
     }
-    this.#early = this.#head.subarray(end + END_OF_HEAD.length);
-    if (this.#early.length > head.length) {
-      this.#fail(new P2PError('UPSTREAM_MISMATCHED', `${this.#what}: more bytes than announced`));
+    const early = this.#head.subarray(end + END_OF_HEAD.length);
+    if (head.length !== undefined && early.length > head.length) {
+      this.#tooMuch();
       return false;
     }
     this.#state = 'held';
     this.#served += 1;
-    this.#left = head.length;
+    const body = new BodyReader(this.#what, head.length, early);
+    this.#body = body;
+    this.#pace = new ReadPace();
     this.#keepAlive = head.keepAlive;
     // While nobody reads, the other side does not idle: we do.
     this.#socket.setTimeout(0);
     const settle = this.#settle;
     this.#settle = undefined;
-    settle?.resolve({ head, body: this.#body() });
+    settle?.resolve({ head, body: this.#reply(head, body), trailers: () => body.trailers });
     return false;
   }
 
-  #body(): ReplyBody {
+  #reply({ length }: ReplyHead, body: BodyReader): ReplyBody {
     let isGivenUp = false;
     return {
-      read: (sink) =>
-        this.#begin(() => {
-          this.#sink = sink;
-        }),
+      read: (sink) => this.#begin(() => body.read(sink)),
       fill: (target, progressed) =>
         this.#begin(() => {
-          if (target.length !== this.#left) {
-            throw new P2PError(
-              'UPSTREAM_MISMATCHED',
-              `${this.#what}: ${this.#left} bytes for ${target.length}`,
-            );
+          if (length !== undefined && length !== target.length) {
+            throw new P2PError('UPSTREAM_MISMATCHED', `${this.#what}: ${length} bytes for ${target.length}`);
           }
-          this.#target = target;
-          this.#progressed = progressed;
+          body.fill(target, progressed);
         }),
       discard: () => {
         // By the second call the connection may carry another reply.
-        if (!isGivenUp) this.#discard();
+        if (!isGivenUp) this.#discard(length, body);
         isGivenUp = true;
       },
     };
   }
 
   /** Reads out what is short, so that the connection can carry the next request; nobody waits for that. */
-  #discard(): void {
+  #discard(length: number | undefined, body: BodyReader): void {
     if (this.#state !== 'held') return;
-    if (this.#left > DRAIN_BYTES) {
+    if (length === undefined || length > DRAIN_BYTES) {
       this.close();
       return;
     }
-    const draining = this.#begin(() => {
-      this.#sink = () => {};
-    });
-    if (this.#left > 0) this.#socket.setTimeout(DRAIN_MS);
+    const draining = this.#begin(() => body.read(() => {}), DRAIN_MS);
     draining.catch(() => {});
   }
 
-  #begin(prepare: () => void): Promise<void> {
+  #begin(prepare: () => void, idleMs = this.#limits.idleMs): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#error !== undefined) return reject(this.#error);
-      prepare();
       this.#finish = { resolve, reject };
       this.#state = 'body';
-      this.#socket.setTimeout(this.#limits.idleMs);
-      const early = this.#early;
-      this.#early = new Uint8Array(0);
-      if (this.#left === 0) this.#ended();
-      else if (early.length === 0 || this.#deliver(early)) this.#socket.resume();
+      this.#socket.setTimeout(idleMs);
+      const goesOn = this.#proceed(() => {
+        prepare();
+        return this.#body?.flow() ?? 'more';
+      });
+      if (goesOn) this.#socket.resume();
     });
   }
 
-  /** Passes on bytes that were not read in place; `false` while the sink is busy. */
-  #deliver(piece: Uint8Array): boolean {
-    if (this.#target !== undefined) {
-      this.#target.set(piece);
-      this.#advance(piece.length);
-      return true;
-    }
+  /** Takes a step in the body; `false` when no more is to be read now. */
+  #proceed(step: () => 'more' | 'ended' | Promise<void>): boolean {
     try {
-      this.#left -= piece.length;
-      const pending = this.#sink?.(piece);
-      if (pending === undefined) return this.#goOn();
-      this.#socket.setTimeout(0);
-      pending.then(
-        () => {
-          if (this.#state !== 'body') return;
-          this.#socket.setTimeout(this.#limits.idleMs);
-          if (this.#goOn()) this.#socket.resume();
-        },
-        (error: unknown) => this.#fail(error),
-      );
+      const result = step();
+      // Who is told of progress may have given up.
+      if (this.#state !== 'body') return false;
+      if (result === 'more') return true;
+      if (result === 'ended') return this.#ended();
+      this.#await(result);
     } catch (error) {
       this.#fail(error);
     }
     return false;
   }
 
-  #goOn(): boolean {
-    if (this.#left === 0) this.#ended();
-    return true;
+  /** Goes on once the sink is not busy any more. */
+  #await(busy: Promise<void>): void {
+    // Meanwhile it is not the other side that idles.
+    this.#socket.setTimeout(0);
+    busy.then(
+      () => {
+        if (this.#state !== 'body') return;
+        this.#socket.setTimeout(this.#limits.idleMs);
+        if (this.#proceed(() => this.#body?.flow() ?? 'more')) this.#socket.resume();
+      },
+      (error: unknown) => this.#fail(error),
+    );
   }
 
-  #advance(bytes: number): void {
-    this.#left -= bytes;
-    this.#target = this.#target?.subarray(bytes);
-    this.#progressed?.(bytes);
-    if (this.#left === 0) this.#ended();
+  #tooMuch(): void {
+    this.#fail(new P2PError('UPSTREAM_MISMATCHED', `${this.#what}: more bytes than announced`));
   }
 
-  #ended(): void {
+  /** `true` as long as the connection is read on, to see the other side close it. */
+  #ended(): boolean {
     const finish = this.#finish;
     this.#reset();
     this.#state = 'idle';
-    if (this.#keepAlive) this.#socket.resume();
-    else this.#shut();
+    if (!this.#keepAlive) this.#shut();
     finish?.resolve();
     this.#onFree(this.#keepAlive);
+    return this.#keepAlive;
   }
 
   #unsuited(): void {
@@ -317,19 +318,7 @@ export class RangeConnection {
     this.#deafen?.();
     this.#deafen = undefined;
     this.#finish = undefined;
-    this.#target = undefined;
-    this.#sink = undefined;
-    this.#progressed = undefined;
+    this.#body = undefined;
+    clearTimeout(this.#pause);
   }
-}
-
-/** A request as it goes out; `undefined` when a header is not plain text in one line. */
-export function formatRequest(method: string, url: URL, headers: HeaderLines): string | undefined {
-  const lines = [`${method} ${url.pathname}${url.search} HTTP/1.1`, `host: ${url.host}`];
-  for (const [name, value] of Object.entries(headers)) {
-    if (name === 'host' || name === 'connection') continue;
-    for (const line of Array.isArray(value) ? value : [value]) lines.push(`${name}: ${line}`);
-  }
-  const text = `${lines.join('\r\n')}\r\n\r\n`;
-  return lines.every((line) => /^[\t\x20-\x7e]*$/.test(line)) ? text : undefined;
 }

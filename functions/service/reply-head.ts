@@ -1,12 +1,12 @@
 import type { HeaderLines } from '../protocol/errors.ts';
 
-/** The head of a reply whose body has a known length. */
+/** The head of a reply whose body's end can be told. */
 export interface ReplyHead {
   readonly status: number;
   /** Lower-case names; a repeated header is a list. */
   readonly headers: HeaderLines;
-  /** Bytes of the body. */
-  readonly length: number;
+  /** Bytes of the body; `undefined` when it comes in chunks, of which the last says that it is (RFC 9112 §7.1). */
+  readonly length: number | undefined;
   readonly keepAlive: boolean;
 }
 
@@ -16,31 +16,45 @@ const HEADER_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff
 
 /**
  * Reads the head of an HTTP/1.1 reply, given without its last empty line. `undefined` for anything that is not
- * plain: another version, 1xx, a body without exactly one Content-Length or with a transfer coding, folded or
- * malformed lines. Strict where parsers differ, for what two of them read differently can be smuggled
+ * plain: another version, 1xx, a body with neither or both of one Content-Length and the transfer coding chunked,
+ * folded or malformed lines. Strict where parsers differ, for what two of them read differently can be smuggled
  * (RFC 9112 §11).
  */
 export function parseHead(text: string): ReplyHead | undefined {
   const [first = '', ...lines] = text.split('\r\n');
   const status = STATUS_LINE.exec(first)?.[1];
   if (status === undefined) return undefined;
+  const headers = parseFields(lines);
+  if (headers === undefined || status === '204' || status === '304') return undefined;
+  const framing = framingOf(headers);
+  if (framing === undefined) return undefined;
+  const connection = String(headers.connection ?? '').toLowerCase();
+  return {
+    status: Number(status),
+    headers,
+    length: framing.length,
+    keepAlive: !/\bclose\b/.test(connection),
+  };
+}
+
+/** Reads the lines of a head, or those behind a body; `undefined` when one is malformed. */
+export function parseFields(lines: readonly string[]): HeaderLines | undefined {
   const headers: HeaderLines = {};
   for (const line of lines) {
     const [, name, value] = HEADER_LINE.exec(line) ?? [];
     if (name === undefined || value === undefined) return undefined;
     add(headers, name.toLowerCase(), value);
   }
-  const length = headers['content-length'];
-  const hasPlainBody =
-    typeof length === 'string' && /^\d{1,15}$/.test(length) && !('transfer-encoding' in headers);
-  if (!hasPlainBody || status === '204' || status === '304') return undefined;
-  const connection = String(headers.connection ?? '').toLowerCase();
-  return {
-    status: Number(status),
-    headers,
-    length: Number(length),
-    keepAlive: !/\bclose\b/.test(connection),
-  };
+  return headers;
+}
+
+function framingOf(headers: HeaderLines): Pick<ReplyHead, 'length'> | undefined {
+  const { 'content-length': length, 'transfer-encoding': coding } = headers;
+  if (coding !== undefined) {
+    const isChunked = typeof coding === 'string' && coding.toLowerCase() === 'chunked';
+    return isChunked && length === undefined ? { length: undefined } : undefined;
+  }
+  return typeof length === 'string' && /^\d{1,15}$/.test(length) ? { length: Number(length) } : undefined;
 }
 
 function add(headers: HeaderLines, name: string, value: string): void {

@@ -84,7 +84,7 @@ export class SiblingClient {
   }
 
   #request(
-    { address, method, headers }: UpstreamQuery,
+    { address, method, headers, bulk = false }: UpstreamQuery,
     { member, chain, redirects, right }: Stop,
     signal: AbortSignal,
   ): Promise<Reply> {
@@ -99,7 +99,7 @@ export class SiblingClient {
       te: 'trailers',
     };
     return calls.send({ url: member.url, audience }, 'read', (proof) =>
-      http.request({ url, method, headers: { ...sent, ...proof } }, signal),
+      http.request({ url, method, headers: { ...sent, ...proof }, bulk }, signal),
     );
   }
 
@@ -121,16 +121,19 @@ export class SiblingClient {
   /** The body, with how it ends told to whoever keeps track. */
   #watched(body: ReplyBody, url: string): ReplyBody {
     const { health } = this.#parts;
+    const watch = async (ending: Promise<void>): Promise<void> => {
+      try {
+        await ending;
+        health.succeeded(url);
+      } catch (error) {
+        if (isOwnFailure(error)) health.failed(url);
+        throw error;
+      }
+    };
+    const { fill } = body;
     return {
-      async read(sink) {
-        try {
-          await body.read(sink);
-          health.succeeded(url);
-        } catch (error) {
-          if (isOwnFailure(error)) health.failed(url);
-          throw error;
-        }
-      },
+      read: (sink) => watch(body.read(sink)),
+      ...(fill && { fill: (target, progressed) => watch(fill.call(body, target, progressed)) }),
       discard: () => body.discard(),
     };
   }

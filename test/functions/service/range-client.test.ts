@@ -15,6 +15,9 @@ const BODY = blobOf(300_000, 'ranges');
 const head = (length: number, ...more: string[]) =>
   ['HTTP/1.1 206 Partial Content', `Content-Length: ${length}`, ...more, '\r\n'].join('\r\n');
 
+const CHUNKED = 'HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\n\r\n';
+const CRLF = Buffer.from('\r\n');
+
 /** A server that answers each request on each connection by hand; `requests` are what it has read. */
 async function startPeer(answer: (socket: Socket, request: string, count: number) => void) {
   const requests: string[] = [];
@@ -106,6 +109,87 @@ test('reads a body in place, and by pieces, whatever way the bytes arrive', asyn
   }
 });
 
+test('reads a body in chunks in place, and by pieces, with what comes behind it, and uses its connection again', async () => {
+  for (const size of [1_000, 65_536, 1_000_000]) {
+    await using peer = await startPeer((socket) => {
+      socket.write(CHUNKED);
+      for (let at = 0; at < BODY.length; at += size) {
+        const piece = BODY.subarray(at, at + size);
+        socket.write(Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, CRLF]));
+      }
+      socket.write('0\r\nX-Sum: abc\r\n\r\n');
+    });
+    await using client = openClient();
+    const first = await client.ask(peer.url);
+    assert.is(sha256(await filled(first)), sha256(BODY));
+    assert.equal(first?.trailers?.(), { 'x-sum': 'abc' });
+    assert.is(sha256(await bodyOf(await client.ask(peer.url))), sha256(BODY));
+    assert.is(peer.connections(), 1);
+  }
+});
+
+test('reads on after it let bytes gather', async () => {
+  // A peer that sends on only once what it sent was read is always slow.
+  let told: () => void = () => {};
+  await using peer = await startPeer(async (socket) => {
+    socket.write(CHUNKED);
+    for (let at = 0; at < 20; at += 1) {
+      socket.write('64\r\n');
+      const read = new Promise<void>((resolve) => {
+        told = resolve;
+      });
+      socket.write(BODY.subarray(at * 100, (at + 1) * 100));
+      await read;
+      socket.write(CRLF);
+    }
+    socket.write('0\r\n\r\n');
+  });
+  await using client = openClient();
+  const reply = await client.ask(peer.url);
+  assert.ok(reply?.body.fill);
+  const target = Buffer.alloc(2_000);
+  let there = 0;
+  await reply.body.fill(target, (bytes) => {
+    there += bytes;
+    if (there % 100 === 0) told();
+  });
+  assert.is(sha256(target), sha256(BODY.subarray(0, 2_000)));
+});
+
+test('breaks a body in chunks that ends early, is malformed, or has bytes behind its end', async () => {
+  const answers = {
+    early: ['a\r\n01234', 'UPSTREAM_TRUNCATED'],
+    'without its end': ['a\r\n0123456789\r\n', 'UPSTREAM_TRUNCATED'],
+    malformed: ['a\r\n0123456789ab', 'UPSTREAM_TRUNCATED'],
+    'too long': ['b\r\n0123456789a\r\n0\r\n\r\n', 'UPSTREAM_MISMATCHED'],
+    'too short': ['9\r\n012345678\r\n0\r\n\r\n', 'UPSTREAM_TRUNCATED'],
+    'with more behind it': ['a\r\n0123456789\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n', 'UPSTREAM_MISMATCHED'],
+  } as const;
+  for (const [wire, code] of Object.values(answers)) {
+    await using peer = await startPeer((socket) => socket.end(CHUNKED + wire));
+    await using client = openClient();
+    await rejects(code, filled(await client.ask(peer.url), 10));
+    await until('the connection to be closed', () => [...peer.sockets].every((socket) => socket.destroyed));
+  }
+});
+
+test('closes a connection whose body it is told to give up in the middle, and that of one in chunks', async () => {
+  await using peer = await startPeer((socket, _request, count) => {
+    socket.write(count === 1 ? `${CHUNKED}1\r\nx\r\n0\r\n\r\n` : `${head(10)}0123456789`);
+  });
+  await using client = openClient();
+  (await client.ask(peer.url))?.body.discard();
+  // Given up on the very last bytes, by whoever is told of them.
+  const giving = new AbortController();
+  const reply = await client.ask(peer.url, giving.signal);
+  await rejects(
+    'CLIENT_GONE',
+    reply?.body.fill?.(Buffer.alloc(10), () => giving.abort()) ?? Promise.resolve(),
+  );
+  assert.is((await filled(await client.ask(peer.url), 10)).toString(), '0123456789');
+  assert.is(peer.connections(), 3);
+});
+
 test('waits for a sink that is busy, without losing a byte', async () => {
   await using peer = await startPeer((socket) =>
     socket.write(Buffer.concat([Buffer.from(head(BODY.length)), BODY])),
@@ -127,7 +211,9 @@ test('waits for a sink that is busy, without losing a byte', async () => {
 
 test('leaves what is not plain to the general client, and that origin for a while', async () => {
   await using peer = await startPeer((socket) =>
-    socket.write('HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n'),
+    socket.write(
+      'HTTP/1.1 206 Partial Content\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n',
+    ),
   );
   await using client = openClient();
   assert.is(await client.ask(peer.url), undefined);
