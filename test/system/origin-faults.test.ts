@@ -25,7 +25,7 @@ const network = shared<Network>(test, async () => {
     origins: [origin.url],
     root: { Timeouts: SHORT_TIMEOUTS },
     // An agent gives a root twice as long, for the root asks the origin more than once.
-    agent: { Timeouts: { Connect: '1s', FirstByte: '3s', Idle: '3s' }, OriginFallback: false },
+    agent: { Timeouts: { Connect: '2s', FirstByte: '8s', Idle: '8s' }, OriginFallback: false },
   });
   return {
     origin,

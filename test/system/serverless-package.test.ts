@@ -57,7 +57,11 @@ async function packageService(params: readonly string[] = []): Promise<Packaged>
   return { template, zip, [Symbol.asyncDispose]: () => dir[Symbol.asyncDispose]() };
 }
 
-const packaged = shared(test, packageService);
+const packaged = shared(test, () => packageService());
+/** The same with every parameter given. */
+const parameterized = shared(test, () =>
+  packageService(['concurrency=20', 'expireDays=7', 'maxBytes=500GiB', 'alarmEmail=a@example.com']),
+);
 
 const ofType = ({ Resources }: Json, type: string): Json[] =>
   Object.values<Json>(Resources).filter(({ Type }) => Type === type);
@@ -121,22 +125,18 @@ test('who asks for the API at the URL of the root is sent to the function that s
 });
 
 test('what nobody reads is swept several times a day, by the age and the quota of the deployment', async () => {
-  await using given = await packageService(['expireDays=7', 'maxBytes=500GiB']);
-  const { template } = given;
+  const { template } = await parameterized();
   const [{ Properties: rule }, ...others] = ofType(template, 'AWS::Events::Rule');
   assert.is(others.length, 0);
   assert.equal([rule.ScheduleExpression, rule.State], ['rate(6 hours)', 'ENABLED']);
   assert.equal(rule.Targets[0].Arn, { 'Fn::GetAtt': ['SweepLambdaFunction', 'Arn'] });
   const { Variables } = template.Resources.SweepLambdaFunction.Properties.Environment;
-  const { Sweep } = loadSettings({
-    text: undefined,
-    file: 'environment',
-    env: {
-      DADIP2P_Sweep__MaxAge: Variables.DADIP2P_Sweep__MaxAge,
-      DADIP2P_Sweep__MaxBytes: Variables.DADIP2P_Sweep__MaxBytes,
-    },
-  });
-  assert.equal([Sweep.MaxAge, Sweep.MaxBytes], [7 * 86_400_000, 500 * 2 ** 30]);
+  const { DADIP2P_Sweep__MaxAge: age, DADIP2P_Sweep__MaxBytes: bytes } = Variables;
+  const sweepOf = (env: Readonly<Record<string, string>>) =>
+    loadSettings({ text: undefined, file: 'environment', env }).Sweep;
+  const { MaxAge, MaxBytes } = sweepOf({ DADIP2P_Sweep__MaxAge: age, DADIP2P_Sweep__MaxBytes: bytes });
+  assert.equal([MaxAge, MaxBytes], [7 * 86_400_000, 500 * 2 ** 30]);
+  assert.is(sweepOf({ DADIP2P_Sweep__MaxAge: age.replace('7', '0') }).MaxAge, 0, 'or by no age');
 });
 
 /** What a function may do, a statement a line. */
@@ -239,8 +239,7 @@ test('nothing is kept for ever that nobody gives back: uploads, leases, chunks, 
 });
 
 test('errors and throttling raise an alarm, and parameters say who is told, and bound the instances', async () => {
-  await using given = await packageService(['concurrency=20', 'expireDays=0', 'alarmEmail=a@example.com']);
-  const { template } = given;
+  const { template } = await parameterized();
   const alarms = ofType(template, 'AWS::CloudWatch::Alarm').map(({ Properties }) => Properties);
   assert.equal(
     alarms.map(({ MetricName }) => MetricName),
