@@ -49,8 +49,10 @@ import { clusterTrust, type NodeTls } from './tls/node-tls.ts';
 import { prepareInterception } from './tls/prepare.ts';
 import { FallbackUpstream } from './upstream/fallback.ts';
 import { HedgedUpstream } from './upstream/hedged.ts';
+import { PATIENCE } from './upstream/line.ts';
 import { rootUrlsOf } from './upstream/root-urls.ts';
 import { RootsUpstream } from './upstream/roots.ts';
+import { Vigil } from './upstream/vigil.ts';
 
 // As long as OpenSSL's own clients wait; a phone on a bad link takes some seconds.
 const HANDSHAKE_MS = 10_000;
@@ -161,9 +163,12 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
       readiness: parts.readiness,
       now: Date.now,
     });
-  const upstream =
-    sharing?.upstream ??
-    new HedgedUpstream(new FallbackUpstream(fallback ? [roots, fallback] : [roots]), () => metrics.hedged());
+  const upstream = new HedgedUpstream({
+    upstream: new FallbackUpstream(sharing?.upstreams ?? (fallback ? [roots, fallback] : [roots])),
+    vigil: Vigil.start(() => download?.isHolding ?? false),
+    patience: PATIENCE,
+    onHedge: () => metrics.hedged(),
+  });
   const store = await openCache(CacheConfig, parts);
   const events = metrics.readerEvents(log);
   const reader = new BlobReader({

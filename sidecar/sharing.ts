@@ -15,9 +15,7 @@ import type { P2PAppParts } from '../functions/service/p2p-app.ts';
 import type { Readiness } from '../functions/service/readiness.ts';
 import { Referrals } from './entry/referrals.ts';
 import type { Members } from './members/member.ts';
-import { FallbackUpstream } from './upstream/fallback.ts';
 import { Health } from './upstream/health.ts';
-import { HedgedUpstream } from './upstream/hedged.ts';
 import { Hedging } from './upstream/hedging.ts';
 import { Picker } from './upstream/picker.ts';
 import type { RootsUpstream } from './upstream/roots.ts';
@@ -51,7 +49,7 @@ export interface SharingParts {
 /** An agent's part in sharing chunks. */
 export interface Sharing {
   /** Siblings, then the roots, then the origin, then siblings that are asked in need alone. */
-  readonly upstream: Upstream;
+  readonly upstreams: readonly Upstream[];
   readonly refer: NonNullable<P2PAppParts['refer']>;
   readonly signatures: ChunkSignatures;
   readonly lookAhead: Omit<LookAhead, 'total'>;
@@ -80,7 +78,7 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
     rootAt: (url) => roots.at(url),
     onRedirect: () => metrics.redirected('followed'),
   });
-  const all = [siblings, roots, ...(origin === undefined ? [] : [origin]), siblings.lastResort];
+  const upstreams = [siblings, roots, ...(origin === undefined ? [] : [origin]), siblings.lastResort];
   const isMember = (url: string) => members.byUrl(url) !== undefined;
   const fanOut: FanOut = new FanOut({
     maxChildren: P2PConfig.Fanout,
@@ -101,7 +99,7 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
     onReferral: () => metrics.redirected('sent'),
   });
   return {
-    upstream: new HedgedUpstream(new FallbackUpstream(all), () => metrics.hedged()),
+    upstreams,
     refer: (asked) => referrals.of(asked),
     signatures,
     // A chunk that many want takes its way through several nodes: more have to be under way to keep the link full.

@@ -51,6 +51,11 @@ export class Bandwidth {
     return bytesPerSecond === 0 ? undefined : new Bandwidth(bytesPerSecond, REAL_CLOCK);
   }
 
+  /** True while somebody waits for a turn. */
+  get isHolding(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   /**
    * Takes bytes: `undefined` when they may go at once, else a promise of their turn.
    *

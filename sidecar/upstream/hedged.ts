@@ -1,125 +1,183 @@
-import { setTimeout as wait } from 'node:timers/promises';
-import type { Reply, Source, Upstream, UpstreamQuery, Wanted } from '../../functions/blob/upstream.ts';
+import type {
+  Giver,
+  Reply,
+  ReplyBody,
+  Source,
+  Upstream,
+  UpstreamQuery,
+  Wanted,
+} from '../../functions/blob/upstream.ts';
 import type { Address } from '../../functions/protocol/address.ts';
+import { P2PError } from '../../functions/protocol/errors.ts';
+import { headerValue } from '../../functions/protocol/headers.ts';
+import { parseContentRange } from '../../functions/protocol/range.ts';
+import { Line, type Patience } from './line.ts';
+import { fastest, settlesWithin } from './race.ts';
+import type { Symptoms, Vigil } from './vigil.ts';
 
-/** A source beside which the next is asked when it takes long to begin. */
+/** A source that is not waited for alone, nor to the end, when it takes long. */
 export interface HedgeableSource extends Source {
   readonly hedge: {
+    /** How long it may take to begin. */
     readonly afterMs: number;
     /** Whether another may be asked now. */
     begin(): boolean;
-    /** Told when another one that was asked later has answered first. */
+    /** Told when it has lost against another one that was asked later. */
     overtaken(): void;
+    /** Told when who gave by it was left in the middle, for another one. */
+    left(giver: Giver): void;
   };
 }
 
-/** Has the next source asked too when one takes long to begin; whoever begins first is read, the other given up. */
-export class HedgedUpstream implements Upstream {
-  readonly #upstream: Upstream;
-  readonly #onHedge: () => void;
-
-  constructor(upstream: Upstream, onHedge: () => void) {
-    this.#upstream = upstream;
-    this.#onHedge = onHedge;
-  }
-
-  *sources(address: Address, wanted?: Wanted): Iterable<Source> {
-    const line = new Line(this.#upstream.sources(address, wanted));
-    for (let source = line.next(); source !== undefined; source = line.next()) {
-      const taken = source;
-      yield { ...taken, open: (query, signal) => this.#open(taken, line, query, signal) };
-    }
-  }
-
-  async #open(source: Source, line: Line, query: UpstreamQuery, signal: AbortSignal): Promise<Reply> {
-    const opening = source.open(query, signal);
-    if (!isHedgeable(source)) return opening;
-    const { afterMs, begin, overtaken } = source.hedge;
-    const other = !(await settlesWithin(opening, afterMs)) && begin() ? line.next() : undefined;
-    if (other === undefined) return opening;
-    this.#onHedge();
-    const beside = this.#open(other, line, query, signal);
-    return fastest(
-      { opening, lost: overtaken },
-      {
-        opening: beside.then((reply) => ({ ...reply, from: reply.from ?? other })),
-        lost: () => line.putBack(other),
-      },
-    );
-  }
-}
-
-/** Sources, each taken once, and those that were put back. */
-class Line {
-  readonly #sources: Iterator<Source>;
-  readonly #again: Source[] = [];
-
-  constructor(sources: Iterable<Source>) {
-    this.#sources = sources[Symbol.iterator]();
-  }
-
-  next(): Source | undefined {
-    return this.#again.shift() ?? this.#sources.next().value;
-  }
-
-  /** For one that has neither answered nor failed: it is as good as it was. */
-  putBack(source: Source): void {
-    this.#again.push(source);
-  }
-}
-
-interface Racer {
-  readonly opening: Promise<Reply>;
-  /** Told when the other one has won and this one was still under way. */
-  lost(): void;
+/** What hedging takes. */
+export interface HedgedParts {
+  readonly upstream: Upstream;
+  /** Watches the bodies of chunks. */
+  readonly vigil: Vigil;
+  readonly patience: Patience;
+  /** Told of each time that another source is asked beside one, or in its place. */
+  readonly onHedge: () => void;
 }
 
 /**
- * The reply that is there first; the other is given up as soon as it comes. One that says that it failed counts
- * only once the other has nothing better. Throws what the first failed with.
+ * Has the next source asked too when one takes long to begin: whoever begins first is read, the other is ended. What
+ * of a chunk has begun, and then says nothing or is much slower than others, fails as if it had timed out, as long
+ * as there is another source for the rest. So few are asked twice; but one that says nothing at all is borne no
+ * longer than its share of the patience with all (`Line`). The last one is waited for as long as it takes.
  */
-async function fastest(...racers: readonly [Racer, Racer]): Promise<Reply> {
-  const failed = new Set<Racer>();
-  const settled = racers.map(async (racer) => {
-    const reply = await racer.opening.catch((error: unknown) => {
-      failed.add(racer);
-      throw error;
-    });
-    return { racer, reply };
-  });
-  const runs = settled.map(async (own, at) => {
-    const run = await own;
-    const other = isGood(run.reply) ? undefined : await settled[1 - at]?.catch(() => undefined);
-    return other !== undefined && isGood(other.reply) ? other : run;
-  });
-  const won = await Promise.any(runs).catch(({ errors }: AggregateError) => {
-    throw errors[0];
-  });
-  for (const racer of racers) {
-    if (racer === won.racer || failed.has(racer)) continue;
-    racer.lost();
-    racer.opening.then(
-      ({ body }) => body.discard(),
-      () => {},
+export class HedgedUpstream implements Upstream {
+  readonly #parts: HedgedParts;
+
+  constructor(parts: HedgedParts) {
+    this.#parts = parts;
+  }
+
+  *sources(address: Address, wanted?: Wanted): Iterable<Source> {
+    const line = new Line(this.#parts.upstream.sources(address, wanted), this.#parts.patience);
+    // What is not a chunk's is passed on as it comes: nobody could take up the rest.
+    const isChunk = wanted !== undefined;
+    for (let source = line.next(); source !== undefined; source = line.next()) {
+      const taken = source;
+      const open: Source['open'] = async (query, signal) => {
+        const link = linkTo(signal);
+        try {
+          const reply = await this.#open({ line, isChunk, query }, taken, link.own.signal);
+          return { ...reply, body: ending(reply.body, link.end) };
+        } catch (error) {
+          link.end();
+          throw error;
+        }
+      };
+      yield { ...taken, open };
+    }
+  }
+
+  async #open(request: Request, source: Source, signal: AbortSignal): Promise<Reply> {
+    if (!isHedgeable(source)) return source.open(request.query, signal);
+    const { own } = linkTo(signal);
+    const opening = source
+      .open(request.query, own.signal)
+      .then((reply) => this.#watched(request, source, reply, own));
+    const other = await this.#beside(request, source, opening);
+    if (other === undefined) return opening;
+    this.#parts.onHedge();
+    const rival = linkTo(signal).own;
+    const beside = this.#open(request, other, rival.signal);
+    return fastest(
+      {
+        opening,
+        lost() {
+          source.hedge.overtaken();
+          own.abort();
+        },
+      },
+      {
+        opening: beside.then((reply) => ({ ...reply, from: reply.from ?? other })),
+        lost() {
+          request.line.putBack(other);
+          rival.abort();
+        },
+      },
     );
   }
-  return won.reply;
-}
 
-async function settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
-  const over = new AbortController();
-  const settled = work.then(
-    () => true,
-    () => true,
-  );
-  try {
-    return await Promise.race([settled, wait(ms, false, { signal: over.signal })]);
-  } finally {
-    over.abort();
+  /** Whom to ask beside a source that does not begin; `undefined` when it did, or there is nobody. */
+  async #beside(
+    { line }: Request,
+    { hedge }: HedgeableSource,
+    opening: Promise<Reply>,
+  ): Promise<Source | undefined> {
+    const { shareMs } = line;
+    let waitedMs = Math.min(hedge.afterMs, shareMs);
+    if ((await settlesWithin(opening, waitedMs)) || !line.hasNext) return undefined;
+    if (waitedMs < shareMs && !hedge.begin()) {
+      if (await settlesWithin(opening, shareMs - waitedMs)) return undefined;
+      waitedMs = shareMs;
+    }
+    line.waited(waitedMs);
+    return line.next();
+  }
+
+  #watched({ line, isChunk }: Request, source: HedgeableSource, reply: Reply, own: AbortController): Reply {
+    if (!isChunk) return reply;
+    const giver = reply.from ?? source;
+    const span = parseContentRange(headerValue(reply.headers, 'content-range'))?.span;
+    const body = this.#parts.vigil.watch(reply.body, {
+      kind: giver.kind,
+      length: span && span.end - span.start,
+      examine: (symptoms) => {
+        if (!mayLeave(symptoms, line, source.hedge)) return undefined;
+        line.waited(symptoms.silentMs);
+        source.hedge.left(giver);
+        this.#parts.onHedge();
+        own.abort();
+        const what = symptoms.isSlow
+          ? 'is much slower than others'
+          : `says nothing for ${symptoms.silentMs} ms`;
+        return new P2PError('UPSTREAM_TIMEOUT', `${giver.name} ${what}: another is asked for the rest`);
+      },
+    });
+    return { ...reply, body };
   }
 }
 
-// What it refuses is an answer too, of which a root would say no other.
-const isGood = ({ status }: Reply): boolean => status < 500 && status !== 408 && status !== 429;
+/** One request for which sources are asked. */
+interface Request {
+  readonly line: Line;
+  readonly isChunk: boolean;
+  readonly query: UpstreamQuery;
+}
+
+function mayLeave(
+  { silentMs, isSilent, isSlow }: Symptoms,
+  line: Line,
+  hedge: HedgeableSource['hedge'],
+): boolean {
+  const isDue = silentMs >= line.shareMs;
+  if (!(isDue || isSilent || isSlow) || !line.hasNext) return false;
+  return isDue || hedge.begin();
+}
+
+/** A signal of its own that aborts along with another, until that link is ended. */
+function linkTo(signal: AbortSignal): { readonly own: AbortController; end(): void } {
+  const own = new AbortController();
+  const abort = () => own.abort(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  return { own, end: () => signal.removeEventListener('abort', abort) };
+}
+
+/** The body, with word of its end. */
+function ending(body: ReplyBody, end: () => void): ReplyBody {
+  const { fill } = body;
+  return {
+    read: (sink) => body.read(sink).finally(end),
+    ...(fill && { fill: (target, progressed) => fill(target, progressed).finally(end) }),
+    discard() {
+      end();
+      body.discard();
+    },
+  };
+}
 
 const isHedgeable = (source: Source): source is HedgeableSource => 'hedge' in source;

@@ -53,6 +53,8 @@ export class Plans {
   readonly #known: LRUCache<string, { readonly known: Known | undefined }>;
   readonly #asking = new Map<string, Promise<Reply | undefined>>();
   readonly #salt = randomBytes(32);
+  // What many wait for does not end with the one who asked first; the client's own limits bound it.
+  readonly #lasting = new AbortController().signal;
   #ability: { readonly isAble: Promise<boolean>; readonly untilMs: number } | undefined;
 
   constructor(parts: PlansParts) {
@@ -63,18 +65,21 @@ export class Plans {
   /** Asks as `open` does, by way of a plan where that spares the root the bytes. */
   async open(query: UpstreamQuery, signal: AbortSignal, open: Open): Promise<Reply> {
     const wanted = chunkWanted(query);
-    if (wanted === undefined || !(await this.#isAble(query, signal, open))) return open(query, signal);
+    if (wanted === undefined || !(await unlessAborted(this.#isAble(query, open), signal)))
+      return open(query, signal);
     const name = this.#nameOf(query, wanted);
-    const refused = this.#known.has(name) ? undefined : await this.#learn(name, query, wanted, signal, open);
+    const learning = this.#known.has(name) ? undefined : this.#learn(name, query, wanted, open);
+    const refused = await (learning && unlessAborted(learning, signal, (reply) => reply?.body.discard()));
     return refused ?? (await this.#read(name, wanted, signal)) ?? open(query, signal);
   }
 
   /** True of a root that knows plans: another would take the question for one for bytes, so HEAD comes first. */
-  #isAble({ address, headers }: UpstreamQuery, signal: AbortSignal, open: Open): Promise<boolean> {
+  #isAble({ address, headers }: UpstreamQuery, open: Open): Promise<boolean> {
     const nowMs = this.#parts.now();
     if (this.#ability !== undefined && nowMs < this.#ability.untilMs) return this.#ability.isAble;
     const { range: _, ...others } = headers;
-    const isAble = open({ address, method: 'HEAD', headers: { ...others, accept: PLAN_TYPE } }, signal).then(
+    const question = { address, method: 'HEAD', headers: { ...others, accept: PLAN_TYPE } } as const;
+    const isAble = open(question, this.#lasting).then(
       (reply) => {
         reply.body.discard();
         if (reply.status >= 500) this.#ability = undefined;
@@ -90,17 +95,11 @@ export class Plans {
   }
 
   /** Asks for a plan; resolves to the reply when that is a refusal, which is the client's to see. */
-  #learn(
-    name: string,
-    query: UpstreamQuery,
-    wanted: Span,
-    signal: AbortSignal,
-    open: Open,
-  ): Promise<Reply | undefined> {
+  #learn(name: string, query: UpstreamQuery, wanted: Span, open: Open): Promise<Reply | undefined> {
     const running = this.#asking.get(name);
     // The refusal is for whoever asked first; the others ask for theirs.
     if (running !== undefined) return running.then(nothing, nothing);
-    const asking = this.#ask(name, query, wanted, signal, open).finally(() => this.#asking.delete(name));
+    const asking = this.#ask(name, query, wanted, open).finally(() => this.#asking.delete(name));
     this.#asking.set(name, asking);
     return asking;
   }
@@ -109,7 +108,6 @@ export class Plans {
     name: string,
     { address, headers: { range: _, ...headers } }: UpstreamQuery,
     { start }: Span,
-    signal: AbortSignal,
     open: Open,
   ): Promise<Reply | undefined> {
     const range = formatRange({
@@ -118,7 +116,7 @@ export class Plans {
     });
     const asking = { ...headers, accept: PLAN_TYPE, [PLAN_RANGE_HEADER]: range };
     const asked = { address, method: 'GET', headers: asking } as const;
-    const reply = await open(asked, signal);
+    const reply = await open(asked, this.#lasting);
     if (!isPlan(reply)) {
       if (reply.status >= 400) return reply;
       // Not cached, so not anywhere else: to be asked for as ever.
@@ -209,6 +207,23 @@ function chunkWanted({ method, headers }: UpstreamQuery): Span | undefined {
 
 const isPlan = ({ status, headers }: Reply): boolean =>
   status === 200 && headerValue(headers, 'content-type') === PLAN_TYPE;
+
+/** The work's outcome. @throws P2PError CLIENT_GONE on abort; the work goes on, and what comes of it is disposed of. */
+function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal,
+  dispose: (outcome: T) => void = () => {},
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      reject(new P2PError('CLIENT_GONE', 'a root is not waited for any more'));
+      work.then(dispose, () => {});
+    };
+    signal.addEventListener('abort', leave, { once: true });
+    if (signal.aborted) leave();
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
+}
 
 const nothing = (): undefined => undefined;
 

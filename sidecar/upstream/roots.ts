@@ -106,6 +106,7 @@ export class RootsUpstream implements Upstream {
       afterMs: HEDGE_MS,
       begin: () => this.#hedging.spend(),
       overtaken: () => breaker.failed(),
+      left: () => breaker.failed(),
     };
     return { name: url, kind: 'root', open: planned, hedge };
   }

@@ -106,6 +106,9 @@ export class SiblingsUpstream implements Upstream {
         afterMs: hedging.afterMs,
         begin: () => hedging.spend(),
         overtaken: () => health.failed(member.url),
+        left: ({ name, kind }) => {
+          if (kind === 'sibling') health.failed(name);
+        },
       },
       open: (query, signal) => this.#follow(search, member, query, signal),
     };

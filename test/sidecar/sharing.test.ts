@@ -13,6 +13,7 @@ import { NodeCalls } from '../../functions/service/node-calls.ts';
 import { NodeTokens } from '../../functions/service/node-tokens.ts';
 import { Readiness } from '../../functions/service/readiness.ts';
 import { openSharing } from '../../sidecar/sharing.ts';
+import { FallbackUpstream } from '../../sidecar/upstream/fallback.ts';
 import { RootsUpstream } from '../../sidecar/upstream/roots.ts';
 import { listen, startP2P } from '../support/app.ts';
 import { blobOf, sha256 } from '../support/blob-of.ts';
@@ -197,7 +198,7 @@ async function readBeside(misdeed: (asked: Asked) => void, blob: Buffer) {
     calls: new NodeCalls(new NodeTokens({ keys, self: SELF, now: Date.now })),
     readiness: new Readiness(),
   });
-  await using agent = await startP2P({ upstream: sharing.upstream, self: SELF });
+  await using agent = await startP2P({ upstream: new FallbackUpstream(sharing.upstreams), self: SELF });
   const path = `/v2/library/x/blobs/sha256:${sha256(blob)}`;
   const { bytes } = await get(agent.of(origin.put(path, blob)));
   await sharing.close();

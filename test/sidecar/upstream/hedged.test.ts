@@ -4,7 +4,9 @@ import type { Reply, Source } from '../../../functions/blob/upstream.ts';
 import { parseAddress } from '../../../functions/protocol/address.ts';
 import { P2PError } from '../../../functions/protocol/errors.ts';
 import { type HedgeableSource, HedgedUpstream } from '../../../sidecar/upstream/hedged.ts';
+import type { Patience } from '../../../sidecar/upstream/line.ts';
 import { rejects } from '../../support/rejects.ts';
+import { turnedVigil } from '../../support/turned-vigil.ts';
 
 const test = suite('sidecar/upstream/hedged');
 
@@ -12,11 +14,16 @@ const QUERY = { address: parseAddress('http://origin.test/x'), method: 'GET', he
 
 /** A source that answers when it is told to. */
 function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; mayBegin?: boolean } = {}) {
-  const seen = { asked: 0, overtaken: 0, discarded: 0 };
+  const seen = { asked: 0, overtaken: 0, left: 0, discarded: 0, aborted: 0 };
   let answer: (reply: Reply) => void = () => {};
   let fail: (error: unknown) => void = () => {};
+  // One that is read goes on until it is aborted.
+  let stop: (error: unknown) => void = () => {};
   const body = {
-    read: async () => {},
+    read: () =>
+      new Promise<void>((_, reject) => {
+        stop = reject;
+      }),
     discard: () => {
       seen.discarded += 1;
     },
@@ -24,8 +31,12 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
   const plain: Source = {
     name,
     kind: 'root',
-    open: () => {
+    open: (_query, signal) => {
       seen.asked += 1;
+      signal.addEventListener('abort', () => {
+        seen.aborted += 1;
+        stop(new P2PError('CLIENT_GONE', 'aborted'));
+      });
       return new Promise((resolve, reject) => {
         answer = resolve;
         fail = reject;
@@ -38,6 +49,9 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
     overtaken: () => {
       seen.overtaken += 1;
     },
+    left: () => {
+      seen.left += 1;
+    },
   };
   const hedgeable: HedgeableSource = { ...plain, hedge };
   return {
@@ -48,15 +62,26 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
   };
 }
 
-function hedged(...sources: readonly { readonly source: Source }[]) {
+// Longer than a test takes.
+const LONG: Patience = { allMs: 600_000, eachMs: 600_000 };
+
+function hedgedWith(patience: Patience, ...sources: readonly { readonly source: Source }[]) {
   let hedges = 0;
-  const upstream = new HedgedUpstream({ sources: () => sources.map((one) => one.source) }, () => {
-    hedges += 1;
+  const lab = turnedVigil();
+  const upstream = new HedgedUpstream({
+    upstream: { sources: () => sources.map((one) => one.source) },
+    vigil: lab.vigil,
+    patience,
+    onHedge: () => {
+      hedges += 1;
+    },
   });
-  const line = upstream.sources(QUERY.address)[Symbol.iterator]();
+  const line = upstream.sources(QUERY.address, { index: 0, chain: undefined })[Symbol.iterator]();
   const next = (): Source | undefined => line.next().value;
-  return { next, hedges: () => hedges };
+  return { next, hedges: () => hedges, lab };
 }
+
+const hedged = (...sources: readonly { readonly source: Source }[]) => hedgedWith(LONG, ...sources);
 
 const open = (one: Source | undefined): Promise<Reply> =>
   (one as Source).open(QUERY, new AbortController().signal);
@@ -79,7 +104,7 @@ test('reads whoever begins first, gives the other up as it comes, and tells who 
   second.answer();
   const reply = await opening;
   assert.is(reply.from?.name, 'second');
-  assert.equal([first.seen.overtaken, hedges()], [1, 1]);
+  assert.equal([first.seen.overtaken, first.seen.aborted, hedges()], [1, 1, 1]);
   first.answer();
   while (first.seen.discarded === 0) await turn();
   assert.is(next(), undefined);
@@ -92,7 +117,7 @@ test('keeps a source that was asked in vain for when the other breaks off', asyn
   while (second.seen.asked === 0) await turn();
   first.answer();
   assert.is((await opening).from, undefined);
-  assert.is(first.seen.overtaken, 0);
+  assert.equal([first.seen.overtaken, first.seen.aborted, second.seen.aborted], [0, 0, 1]);
   assert.is(next()?.name, 'second');
 });
 
@@ -142,6 +167,68 @@ test('asks nobody else once enough were asked twice', async () => {
   setTimeout(() => first.answer(), 20);
   assert.is((await opening).headers['x-name'], 'first');
   assert.is(second.seen.asked, 0);
+});
+
+test('asks the next of all when a source has had its share of the patience, however many were asked twice', async () => {
+  const silent = Array.from({ length: 5 }, (_, at) => source(`${at}`, { afterMs: 60_000, mayBegin: false }));
+  const last = source('last');
+  const { next, hedges } = hedgedWith({ allMs: 40, eachMs: 5 }, ...silent, last);
+  const opening = open(next());
+  while (last.seen.asked === 0) await turn();
+  last.answer();
+  assert.is((await opening).from?.name, 'last');
+  assert.is(hedges(), 5);
+  for (const { seen } of silent) assert.equal([seen.asked, seen.overtaken, seen.aborted], [1, 1, 1]);
+});
+
+test('leaves what says nothing in the middle for the next source, and waits for the last one', async () => {
+  const [first, last] = [source('first', { afterMs: 60_000 }), source('last', { afterMs: 60_000 })];
+  const { next, lab, hedges } = hedged(first, last);
+  for (const [one, isLeft] of [
+    [first, true],
+    [last, false],
+  ] as const) {
+    const opening = open(next());
+    one.answer();
+    const reading = (await opening).body.read(() => {});
+    lab.pass(60_000);
+    assert.equal([one.seen.left, one.seen.aborted], isLeft ? [1, 1] : [0, 0]);
+    if (isLeft) await rejects('UPSTREAM_TIMEOUT', reading);
+  }
+  assert.is(hedges(), 1);
+});
+
+test('leaves nothing before its time where enough were asked twice', async () => {
+  const first = source('first', { afterMs: 60_000, mayBegin: false });
+  const { next, lab } = hedgedWith({ allMs: 20_000, eachMs: 1_000 }, first, source('second'));
+  const opening = open(next());
+  first.answer();
+  const reading = (await opening).body.read(() => {});
+  lab.pass(9_750);
+  assert.is(first.seen.left, 0);
+  lab.pass(250);
+  assert.is(first.seen.left, 1);
+  await rejects('UPSTREAM_TIMEOUT', reading);
+});
+
+test('leaves nothing that is passed on as it comes, and ends it with whom it is for', async () => {
+  const first = source('first', { afterMs: 60_000 });
+  const lab = turnedVigil();
+  const upstream = new HedgedUpstream({
+    upstream: { sources: () => [first.source, source('second').source] },
+    vigil: lab.vigil,
+    patience: LONG,
+    onHedge: () => {},
+  });
+  const [passed] = upstream.sources(QUERY.address);
+  const leaving = new AbortController();
+  const opening = (passed as Source).open(QUERY, leaving.signal);
+  first.answer();
+  const reading = (await opening).body.read(() => {});
+  assert.is(lab.isAwake(), false);
+  leaving.abort();
+  await rejects('CLIENT_GONE', reading);
+  assert.is(first.seen.left, 0);
 });
 
 test.run();

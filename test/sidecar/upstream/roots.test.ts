@@ -8,7 +8,9 @@ import { parseAddress } from '../../../functions/protocol/address.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
 import { FallbackUpstream } from '../../../sidecar/upstream/fallback.ts';
 import { HedgedUpstream } from '../../../sidecar/upstream/hedged.ts';
+import { PATIENCE } from '../../../sidecar/upstream/line.ts';
 import { RootsUpstream } from '../../../sidecar/upstream/roots.ts';
+import { Vigil } from '../../../sidecar/upstream/vigil.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { digestPath, originUpstream } from '../../support/reader.ts';
@@ -162,8 +164,13 @@ test('has the origin asked beside a root that is deaf, and passes that over soon
     now: () => 0,
   });
   let hedges = 0;
-  const upstream = new HedgedUpstream(new FallbackUpstream([roots, origins.upstream]), () => {
-    hedges += 1;
+  const upstream = new HedgedUpstream({
+    upstream: new FallbackUpstream([roots, origins.upstream]),
+    vigil: Vigil.start(() => false),
+    patience: PATIENCE,
+    onHedge: () => {
+      hedges += 1;
+    },
   });
   const address = parseAddress(origin.put('/blob', blobOf(10, 'deaf')));
   const askFirst = async (): Promise<Reply> => {

@@ -1,0 +1,205 @@
+import { KiB } from '../../functions/blob/chunk.ts';
+import type { Giver, ReplyBody } from '../../functions/blob/upstream.ts';
+import type { P2PError } from '../../functions/protocol/errors.ts';
+import { Recent } from './recent.ts';
+
+const TICK_MS = 250;
+// A packet that is lost twice over costs TCP a second by itself. What comes by a sibling may be silent for what is
+// behind that one, which is to find another first.
+const MIN_SILENT_MS: Readonly<Record<Giver['kind'], number>> = { origin: 2_000, root: 2_000, sibling: 3_000 };
+// Who asks elsewhere sooner has lost more by it than by waiting.
+const MIN_SLOW_MS = 2_000;
+// So many times what 19 of 20 take for as many bytes.
+const SLOW_TIMES = 4;
+const MIN_LEFT_MS = 1_000;
+// Of fewer bytes, or what was there already, the time says nothing.
+const MIN_SAMPLE_BYTES = 64 * KiB;
+const MIN_SAMPLE_MS = 2;
+const ENOUGH_SAMPLES = 8;
+
+/** How a body that flows is doing, beside others of its kind. */
+export interface Symptoms {
+  /** For so long nothing has come. */
+  readonly silentMs: number;
+  /** Nothing has come for longer than nearly all of them ever pause. */
+  readonly isSilent: boolean;
+  /** What is left would take several times as long as nearly all of them take for as much. */
+  readonly isSlow: boolean;
+}
+
+/** A body under watch. */
+export interface Subject {
+  readonly kind: Giver['kind'];
+  /** Bytes that it should have, where that is known. */
+  readonly length: number | undefined;
+  /** Asked now and then; what it returns, having aborted the body, is what reading fails with. */
+  examine(symptoms: Symptoms): P2PError | undefined;
+}
+
+/** What a vigil goes by. */
+export interface VigilParts {
+  /** True while it is this node that has all bodies wait. */
+  readonly isHeld: () => boolean;
+  /** Milliseconds of a clock that nobody sets. */
+  readonly now: () => number;
+  /** Calls back each time that so much has passed, until what it returns is called. */
+  readonly every: (ms: number, run: () => void) => () => void;
+}
+
+interface Watched extends Subject {
+  bytes: number;
+  /** `bytes` at the last tick. */
+  seen: number;
+  activeMs: number;
+  silentMs: number;
+  longestSilentMs: number;
+  /** True while whoever reads has it wait. */
+  isHeld: boolean;
+  verdict: P2PError | undefined;
+}
+
+/** What bodies of a kind were like of late. */
+interface Norms {
+  /** Milliseconds for each byte. */
+  readonly pace: Recent;
+  /** The longest time of each in which nothing came. */
+  readonly pauses: Recent;
+}
+
+/** Watches bodies as they come, and learns from those that end well what is usual. */
+export class Vigil {
+  readonly #parts: VigilParts;
+  readonly #watched = new Set<Watched>();
+  readonly #norms = new Map<Giver['kind'], Norms>();
+  #stop: (() => void) | undefined;
+  #tickedMs = 0;
+
+  constructor(parts: VigilParts) {
+    this.#parts = parts;
+  }
+
+  /** By the clock of this machine. */
+  static start(isHeld: () => boolean): Vigil {
+    return new Vigil({
+      isHeld,
+      now: () => performance.now(),
+      every(ms, run) {
+        const timer = setInterval(run, ms).unref();
+        return () => clearInterval(timer);
+      },
+    });
+  }
+
+  /** The body, watched while it is read. */
+  watch(body: ReplyBody, subject: Subject): ReplyBody {
+    const { fill } = body;
+    return {
+      discard: () => body.discard(),
+      read: (sink) =>
+        this.#during(subject, (watched) =>
+          body.read((piece) => {
+            watched.bytes += piece.length;
+            const pending = sink(piece);
+            if (pending === undefined) return undefined;
+            watched.isHeld = true;
+            return pending.finally(() => {
+              watched.isHeld = false;
+            });
+          }),
+        ),
+      ...(fill && {
+        fill: (target, progressed) =>
+          this.#during(subject, (watched) =>
+            fill(target, (bytes) => {
+              watched.bytes += bytes;
+              progressed(bytes);
+            }),
+          ),
+      }),
+    };
+  }
+
+  async #during(subject: Subject, read: (watched: Watched) => Promise<void>): Promise<void> {
+    const { kind, length } = subject;
+    const watched: Watched = {
+      ...{ kind, length, examine: (symptoms) => subject.examine(symptoms) },
+      ...{
+        bytes: 0,
+        seen: 0,
+        activeMs: 0,
+        silentMs: 0,
+        longestSilentMs: 0,
+        isHeld: false,
+        verdict: undefined,
+      },
+    };
+    this.#watched.add(watched);
+    this.#start();
+    const startedMs = this.#parts.now();
+    try {
+      await read(watched);
+      this.#learn(watched, this.#parts.now() - startedMs);
+    } catch (error) {
+      throw watched.verdict ?? error;
+    } finally {
+      this.#watched.delete(watched);
+      if (this.#watched.size === 0) this.#rest();
+    }
+  }
+
+  #learn({ kind, bytes, longestSilentMs }: Watched, ms: number): void {
+    if (bytes < MIN_SAMPLE_BYTES || ms < MIN_SAMPLE_MS) return;
+    const { pace, pauses } = this.#normsOf(kind);
+    pace.add(ms / bytes);
+    pauses.add(longestSilentMs);
+  }
+
+  #tick(): void {
+    const nowMs = this.#parts.now();
+    // Whoever was stopped itself, or had too much to do, has not listened.
+    const passedMs = Math.min(nowMs - this.#tickedMs, 2 * TICK_MS);
+    this.#tickedMs = nowMs;
+    if (this.#parts.isHeld()) return;
+    for (const watched of this.#watched) if (!watched.isHeld) this.#look(watched, passedMs);
+  }
+
+  #look(watched: Watched, passedMs: number): void {
+    const { kind } = watched;
+    watched.activeMs += passedMs;
+    watched.silentMs = watched.bytes > watched.seen ? 0 : watched.silentMs + passedMs;
+    watched.longestSilentMs = Math.max(watched.longestSilentMs, watched.silentMs);
+    watched.seen = watched.bytes;
+    watched.verdict ??= watched.examine({
+      silentMs: watched.silentMs,
+      isSilent: watched.silentMs >= Math.max(MIN_SILENT_MS[kind], this.#normsOf(kind).pauses.p95 ?? 0),
+      isSlow: this.#isSlow(watched),
+    });
+  }
+
+  #isSlow({ kind, length, bytes, activeMs }: Watched): boolean {
+    const usual = this.#normsOf(kind).pace.p95;
+    if (usual === undefined || length === undefined || bytes === 0 || activeMs < MIN_SLOW_MS) return false;
+    const own = activeMs / bytes;
+    return own > SLOW_TIMES * usual && own * (length - bytes) > MIN_LEFT_MS;
+  }
+
+  #normsOf(kind: Giver['kind']): Norms {
+    const norms = this.#norms.get(kind) ?? {
+      pace: new Recent(ENOUGH_SAMPLES),
+      pauses: new Recent(ENOUGH_SAMPLES),
+    };
+    this.#norms.set(kind, norms);
+    return norms;
+  }
+
+  #start(): void {
+    if (this.#stop !== undefined) return;
+    this.#tickedMs = this.#parts.now();
+    this.#stop = this.#parts.every(TICK_MS, () => this.#tick());
+  }
+
+  #rest(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+  }
+}

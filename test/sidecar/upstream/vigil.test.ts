@@ -1,0 +1,152 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { P2PError } from '../../../functions/protocol/errors.ts';
+import type { Subject, Symptoms } from '../../../sidecar/upstream/vigil.ts';
+import { handBody } from '../../support/hand-body.ts';
+import { rejects } from '../../support/rejects.ts';
+import { turnedVigil } from '../../support/turned-vigil.ts';
+
+const test = suite('sidecar/upstream/vigil');
+
+const LENGTH = 1_000_000;
+
+/** A body that is being read under a vigil, and what the vigil last found. */
+function begin(
+  { vigil }: ReturnType<typeof turnedVigil>,
+  examine: Subject['examine'] = () => undefined,
+  kind: Subject['kind'] = 'sibling',
+) {
+  const hand = handBody();
+  let last: Symptoms | undefined;
+  const watched = vigil.watch(hand.body, {
+    kind,
+    length: LENGTH,
+    examine(symptoms) {
+      last = symptoms;
+      return examine(symptoms);
+    },
+  });
+  const reading = watched.read(() => {});
+  return { ...hand, reading, watched, symptoms: () => last };
+}
+
+/** So many bodies that took so long each, piece by piece. */
+async function usually(lab: ReturnType<typeof turnedVigil>, times: number, ms: number): Promise<void> {
+  for (let time = 0; time < times; time += 1) {
+    const { send, end, reading } = begin(lab);
+    for (let part = 0; part < 4; part += 1) {
+      lab.pass(ms / 4);
+      send(LENGTH / 4);
+    }
+    end();
+    await reading;
+  }
+}
+
+test('tells a body that says nothing for three seconds, of a root for two', () => {
+  for (const [kind, ms] of [
+    ['sibling', 3_000],
+    ['root', 2_000],
+  ] as const) {
+    const lab = turnedVigil();
+    const { send, symptoms } = begin(lab, undefined, kind);
+    send(10);
+    lab.pass(250 + ms - 250);
+    assert.equal([symptoms()?.silentMs, symptoms()?.isSilent], [ms - 250, false]);
+    lab.pass(250);
+    assert.equal([symptoms()?.silentMs, symptoms()?.isSilent], [ms, true]);
+    send(10);
+    lab.pass(250);
+    assert.equal([symptoms()?.silentMs, symptoms()?.isSilent], [0, false]);
+  }
+});
+
+test('bears the pauses that bodies usually make', async () => {
+  const lab = turnedVigil();
+  await usually(lab, 8, 20_000);
+  const { symptoms } = begin(lab);
+  lab.pass(4_500);
+  assert.is(symptoms()?.isSilent, false);
+  lab.pass(500);
+  assert.is(symptoms()?.isSilent, true);
+});
+
+test('tells a body that is several times slower than others, once there are enough to compare with', async () => {
+  const lab = turnedVigil();
+  await usually(lab, 7, 400);
+  const early = begin(lab);
+  early.send(1_000);
+  lab.pass(2_500);
+  assert.is(early.symptoms()?.isSlow, false);
+  early.end();
+  await early.reading;
+  await usually(lab, 1, 400);
+  const slow = begin(lab);
+  const slightly = begin(lab);
+  for (let second = 0; second < 2; second += 1) {
+    slow.send(100_000);
+    slightly.send(400_000);
+    lab.pass(1_000);
+  }
+  assert.equal([slow.symptoms()?.isSlow, slightly.symptoms()?.isSlow], [true, false]);
+  // What is left of it would come sooner than anything from elsewhere.
+  slow.send(700_000);
+  lab.pass(250);
+  assert.is(slow.symptoms()?.isSlow, false);
+});
+
+test('does not compare roots with siblings', async () => {
+  const lab = turnedVigil();
+  await usually(lab, 20, 400);
+  const { send, symptoms } = begin(lab, undefined, 'root');
+  send(1_000);
+  lab.pass(5_000);
+  assert.is(symptoms()?.isSlow, false);
+});
+
+test('fails what is given up as it is told to, and only that', async () => {
+  const lab = turnedVigil();
+  const given = begin(lab, ({ isSilent }) => (isSilent ? new P2PError('UPSTREAM_TIMEOUT', 'x') : undefined));
+  const kept = begin(lab);
+  lab.pass(5_000);
+  given.end(new P2PError('CLIENT_GONE', 'aborted'));
+  await rejects('UPSTREAM_TIMEOUT', given.reading);
+  kept.end(new P2PError('UPSTREAM_TRUNCATED', 'x'));
+  await rejects('UPSTREAM_TRUNCATED', kept.reading);
+  assert.is(lab.isAwake(), false);
+});
+
+test('counts no time in which this node itself had the body wait, or was not running', async () => {
+  const lab = turnedVigil();
+  const hand = handBody();
+  let last: Symptoms | undefined;
+  const examine: Subject['examine'] = (symptoms) => {
+    last = symptoms;
+    return undefined;
+  };
+  const watched = lab.vigil.watch(hand.body, { kind: 'sibling', length: undefined, examine });
+  let goOn: () => void = () => {};
+  const reading = watched.read(
+    () =>
+      new Promise<void>((resolve) => {
+        goOn = resolve;
+      }),
+  );
+  const busy = hand.send(10);
+  lab.pass(60_000);
+  assert.is(last, undefined);
+  goOn();
+  await busy;
+  lab.clock.isHeld = true;
+  lab.pass(60_000);
+  assert.is(last, undefined);
+  lab.clock.isHeld = false;
+  lab.pass(250);
+  lab.clock.nowMs += 3_600_000;
+  lab.pass(250);
+  assert.is(last?.silentMs, 500);
+  hand.end();
+  await reading;
+});
+
+test.run();

@@ -1,0 +1,30 @@
+import { Vigil } from '../../sidecar/upstream/vigil.ts';
+
+/** A vigil whose clock a test turns. */
+export function turnedVigil() {
+  const clock = { nowMs: 0, isHeld: false };
+  const running = new Map<() => void, number>();
+  const vigil = new Vigil({
+    isHeld: () => clock.isHeld,
+    now: () => clock.nowMs,
+    every(ms, run) {
+      running.set(run, ms);
+      return () => running.delete(run);
+    },
+  });
+  return {
+    vigil,
+    clock,
+    /** Whether it looks at all. */
+    isAwake: () => running.size > 0,
+    /** Lets time pass, tick by tick. */
+    pass(ms: number): void {
+      const endMs = clock.nowMs + ms;
+      while (clock.nowMs < endMs) {
+        const [[run, everyMs] = [() => {}, ms]] = running;
+        clock.nowMs += everyMs;
+        run();
+      }
+    },
+  };
+}
