@@ -2,6 +2,7 @@ import { existsSync, readSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { KiB } from '../../../../functions/blob/chunk.ts';
 import { FolderStore } from '../../../../functions/blob/disk/folder.ts';
 import { chunkPath, factsPath } from '../../../../functions/blob/path.ts';
 import { rejects } from '../../../support/rejects.ts';
@@ -43,6 +44,16 @@ test('lets two processes share a folder', async () => {
   sameChunk(await one.read(idOf()), chunkOf(1000, 'a'));
   await two.write(idOf(), chunkOf(2000, 'b'));
   sameChunk(await one.read(idOf()), chunkOf(2000, 'b'));
+});
+
+test('keeps chunks whole that take several writes, however they end', async () => {
+  await using dir = await tempDir();
+  const store = await FolderStore.open(dir.path);
+  for (const bytes of [512 * KiB - 1, 512 * KiB, 512 * KiB + 1, 1200 * KiB + 7]) {
+    await store.write(idOf({ index: bytes }), chunkOf(bytes, bytes));
+    const other = await FolderStore.open(dir.path);
+    sameChunk(await other.read(idOf({ index: bytes })), chunkOf(bytes, bytes));
+  }
 });
 
 test('leaves no half-written file behind', async () => {
