@@ -103,7 +103,7 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
     refer: (asked) => referrals.of(asked),
     signatures,
     // A chunk that many want takes its way through several nodes: more have to be under way to keep the link full.
-    lookAhead: { perRead: 8, offset: createHash('sha256').update(members.self.id).digest().readUInt32BE() },
+    lookAhead: { perRead: 8, seed: createHash('sha256').update(members.self.id).digest().readUInt32BE() },
     close: () => http.close(),
   };
 }

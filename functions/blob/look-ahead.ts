@@ -5,27 +5,31 @@ export interface LookAhead {
   /** Chunks fetched ahead of all readers together. */
   readonly total: number;
   /**
-   * Where those further ahead begin, another number on each node: so nodes that read the same at the same time ask
-   * different ones first, and have different ones to give to each other. Absent: one after the other.
+   * What the order of those further ahead is drawn from, another number on each node: so nodes that read the same at
+   * the same time ask for different ones first, and have different ones to give to each other. Absent: one after the
+   * other.
    */
-  readonly offset?: number;
+  readonly seed?: number;
 }
 
 // What the reader comes to next is fetched first, whatever the others do.
 const NEXT = 2;
 
 /** The chunks after `index` up to `to` in the order in which they are best fetched. */
-export function* aheadOf(
-  index: number,
-  to: number,
-  offset: number | undefined,
-): Generator<number, void, undefined> {
-  const near = offset === undefined ? to : Math.min(to, index + NEXT);
-  for (let next = index + 1; next <= near; next += 1) yield next;
-  const length = to - near;
-  if (length <= 0 || offset === undefined) return;
-  // By remainders, so that the order of two chunks stays the same as the reader gets on.
-  const first = near + 1 + ((((offset - near - 1) % length) + length) % length);
-  for (let next = first; next <= to; next += 1) yield next;
-  for (let next = near + 1; next < first; next += 1) yield next;
+export function aheadOf(index: number, to: number, seed: number | undefined): number[] {
+  const ahead = Array.from({ length: Math.max(0, to - index) }, (_, at) => index + 1 + at);
+  if (seed === undefined) return ahead;
+  const near = ahead.splice(0, NEXT);
+  const drawn = ahead.map((chunk) => ({ chunk, at: draw(seed, chunk) }));
+  drawn.sort((a, b) => a.at - b.at);
+  return [...near, ...drawn.map(({ chunk }) => chunk)];
+}
+
+/** The same for a chunk each time, so that the order of two of them stays the same as the reader gets on. */
+function draw(seed: number, chunk: number): number {
+  // The finalizer of MurmurHash3; the factors keep neighbours apart.
+  let mixed = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(chunk + 1, 0xc2b2ae35);
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
 }

@@ -83,7 +83,8 @@ export class Fetch {
   #hedge(attempt: Attempt): void {
     const { hedging } = this.#host;
     this.#cluster.events.after(hedging.afterMs, () => {
-      const isSlow = !this.#isOff(attempt) && attempt === this.#attempts.at(-1) && this.#receipt.bytes === 0;
+      const hasBegun = attempt.flow !== undefined && attempt.flow.first === undefined;
+      const isSlow = !this.#isOff(attempt) && attempt === this.#attempts.at(-1) && !hasBegun;
       if (!isSlow || !hedging.spend()) return;
       this.#cluster.hedges += 1;
       this.next();

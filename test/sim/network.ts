@@ -108,7 +108,8 @@ export class Network {
     // What lands may open others: those move from the next step on.
     this.#flows = flows.filter(({ sink }) => sink.bytes < this.#chunkBytes);
     for (const flow of flows) {
-      if (flow.first === undefined || flow.sink.bytes === flow.sink.before) continue;
+      // Of two that began in the same step the one has had the other closed.
+      if (!flow.isOpen || flow.first === undefined || flow.sink.bytes === flow.sink.before) continue;
       const { first } = flow;
       flow.first = undefined;
       first();

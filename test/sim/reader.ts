@@ -14,7 +14,7 @@ export interface Reading {
   readonly host: number;
   readonly chunks: number;
   /** See LookAhead in functions/blob/look-ahead.ts. */
-  readonly offset: number;
+  readonly seed: number;
 }
 
 /**
@@ -55,7 +55,7 @@ export class SimulatedReader {
   }
 
   #readOn(): void {
-    const { chunks, offset } = this.#reading;
+    const { chunks, seed } = this.#reading;
     while (this.#landed[this.#at] === 1) {
       this.#at += 1;
       this.#window = Math.min(LOOK_AHEAD, this.#window + 1);
@@ -66,7 +66,7 @@ export class SimulatedReader {
     }
     if (this.#asked[this.#at] === 0) this.#ask(this.#at);
     const to = Math.min(chunks - 1, this.#at + 2 * this.#window);
-    for (const next of aheadOf(this.#at, to, offset)) {
+    for (const next of aheadOf(this.#at, to, seed)) {
       // The one that is being read, and those ahead of it.
       if (this.#coming > this.#window) return;
       if (this.#asked[next] === 0) this.#ask(next);

@@ -83,7 +83,7 @@ export function simulate(scenario: Scenario): Outcome {
   const well = all.filter((host) => !slow.has(host) && !failing.includes(host));
   const startedMs = all.map(() => random() * scenario.startMs);
   for (const host of all) {
-    const reading = { host, chunks, offset: Math.floor(random() * 2 ** 32) };
+    const reading = { host, chunks, seed: Math.floor(random() * 2 ** 32) };
     const reader = new SimulatedReader(reading, delivery, () => doneMs.set(host, events.nowMs));
     events.after(startedMs[host] as number, () => reader.start());
   }
