@@ -2,7 +2,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { blobOf, sha256 } from '../support/blob-of.ts';
 import { get } from '../support/client.ts';
-import { eachCase } from '../support/each-case.ts';
+import { eachCase, eachCaseAtOnce } from '../support/each-case.ts';
 import type { Fault } from '../support/fault.ts';
 import { type Origin, startOrigin } from '../support/origin.ts';
 import { type Pair, SHORT_TIMEOUTS, startPair, through } from '../support/pair.ts';
@@ -47,6 +47,16 @@ function names(origin: Origin, seed: string): { readonly bytes: Buffer; readonly
   };
 }
 
+/** What becomes of the requests to come for a URL, in order, or for ever: so that many can be at fault at once. */
+function faultsByPath(origin: Origin): Map<string, Fault | Fault[]> {
+  const faults = new Map<string, Fault | Fault[]>();
+  origin.refuses = ({ url }) => {
+    const found = faults.get(origin.url + url);
+    return Array.isArray(found) ? found.shift() : found;
+  };
+  return faults;
+}
+
 // What goes wrong with one request, and is then mended: the client never notices.
 const HICCUPS: Readonly<Record<string, Fault>> = {
   'an answer of 500': { status: 500 },
@@ -77,19 +87,22 @@ const HABITS: Readonly<Record<string, Fault>> = {
 
 test('a fault of one request is mended without the client noticing', async () => {
   const { origin, pair } = await network();
-  await eachCase(HICCUPS, async (fault, name) => {
+  const faults = faultsByPath(origin);
+  await eachCaseAtOnce(HICCUPS, async (fault, name) => {
     const { bytes, urls } = names(origin, name);
-    for (const url of urls) {
+    const mends = async (url: string) => {
       // The first request and one in the middle.
-      origin.faults.push(fault, {}, fault);
+      faults.set(url, [fault, {}, fault]);
       const answer = await get(through(pair.agent, url));
       assert.is(answer.status, 200, `${url}\n${answer.text.slice(0, 300)}`);
       assert.is(answer.complete, true, url);
       assert.is(answer.digest, sha256(bytes), url);
-      origin.faults.length = 0;
+      faults.delete(url);
       assert.is((await get(through(pair.agent, url))).digest, sha256(bytes), `${url}, again`);
-    }
+    };
+    await Promise.all(urls.map(mends));
   });
+  origin.refuses = undefined;
 });
 
 test('an origin with odd habits is served right, whole and in ranges', async () => {
@@ -185,19 +198,21 @@ test('an origin that is down for good gives 502 or 504 and a code, and reads rig
     'resets every connection': [{ reset: true }, 502, 'UPSTREAM_FAILED'],
     'never answers': [{ delayMs: 60_000 }, 502, 'UPSTREAM_FAILED'],
   };
-  await eachCase(outages, async ([fault, status, code], name) => {
+  const faults = faultsByPath(origin);
+  await eachCaseAtOnce(outages, async ([fault, status, code], name) => {
     const { bytes, urls } = names(origin, `outage ${name}`);
-    for (const url of urls) {
-      origin.always = fault;
+    const comesBack = async (url: string) => {
+      faults.set(url, fault);
       const answer = await get(through(pair.agent, url));
       assert.is(answer.status, status);
       assert.is(answer.headers['x-p2p-error'], code);
       assert.is(answer.complete, true);
-      origin.always = {};
+      faults.delete(url);
       assert.is((await get(through(pair.agent, url))).digest, sha256(bytes), url);
-    }
+    };
+    await Promise.all(urls.map(comesBack));
   });
-  origin.always = {};
+  origin.refuses = undefined;
 });
 
 test('a blob that stays broken after its first chunk breaks the transfer short, and heals', async () => {
@@ -208,22 +223,23 @@ test('a blob that stays broken after its first chunk breaks the transfer short, 
     'sends a wrong range': { contentRange: `bytes 1-2/${SIZE}` },
     'ends short': { shortBody: 100 },
   };
-  await eachCase(faults, async (fault, name) => {
+  const byPath = faultsByPath(origin);
+  await eachCaseAtOnce(faults, async (fault, name) => {
     const { bytes, urls } = names(origin, `broken ${name}`);
-    for (const url of urls) {
-      origin.faults.push({});
-      origin.always = fault;
+    const heals = async (url: string) => {
+      byPath.set(url, [{}, ...Array<Fault>(1_000).fill(fault)]);
       const answer = await get(through(pair.agent, url));
       assert.is(answer.status, 200);
       assert.is(answer.headers['content-length'], String(SIZE));
       assert.is(answer.complete, false, 'it does not look whole');
       assert.ok(answer.size < SIZE);
       assert.is(answer.digest, sha256(bytes.subarray(0, answer.size)), 'what came is right');
-      origin.always = {};
+      byPath.delete(url);
       assert.is((await get(through(pair.agent, url))).digest, sha256(bytes), url);
-    }
+    };
+    await Promise.all(urls.map(heals));
   });
-  origin.always = {};
+  origin.refuses = undefined;
 });
 
 test('a size that was a lie breaks the transfer, and is not believed for long', async () => {
