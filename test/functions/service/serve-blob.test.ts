@@ -21,7 +21,8 @@ const BROKEN = { limits: { firstByteMs: 300, idleMs: 300 }, lookAhead: { perRead
 for (const size of [0, 1, CHUNK, 3 * CHUNK + 17]) {
   test(`serves a blob of ${size} bytes whole, cold and warm, with all that a client should know`, async () => {
     await using origin = await startOrigin();
-    await using node = await startP2P();
+    const nowMs = Date.now();
+    await using node = await startP2P({ now: () => nowMs });
     const bytes = blobOf(size, 'whole');
     const url = node.of(origin.put('/blob', bytes, { etag: 'v1', ...FRESH }));
     for (const warmth of ['cold', 'warm']) {
