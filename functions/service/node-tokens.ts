@@ -38,7 +38,7 @@ const MAX_KNOWN = 10_000;
 /** The tokens of one node: those it shows to others, and those it is shown. Each is signed, and verified, once. */
 export class NodeTokens {
   readonly #parts: NodeTokensParts;
-  readonly #own = new LRUCache<string, { readonly text: string; readonly renewAtMs: number }>({
+  readonly #own = new LRUCache<string, { readonly text: string; readonly madeAtMs: number }>({
     max: MAX_KNOWN,
   });
   readonly #verified = new LRUCache<string, NodeToken>({ max: MAX_KNOWN });
@@ -55,12 +55,13 @@ export class NodeTokens {
     const nowMs = this.#parts.now() + aheadMs;
     const name = `${use} ${aheadMs} ${audience}`;
     const known = this.#own.get(name);
-    if (known !== undefined && nowMs < known.renewAtMs) return known.text;
+    const ageMs = nowMs - (known?.madeAtMs ?? 0);
+    // Half its life is left when it is shown for the last time. The clock may have been set back since.
+    if (known !== undefined && ageMs >= 0 && ageMs < TOKEN_LIFE_SECONDS * 500) return known.text;
     const expires = Math.ceil(nowMs / 1000) + TOKEN_LIFE_SECONDS;
     const plain = formatToken({ issuer: this.#parts.self, audience, use, expires });
     const text = formatSigned(plain, this.#parts.keys.sign('token', plain));
-    // It has half its life left when it is shown for the last time.
-    this.#own.set(name, { text, renewAtMs: nowMs + TOKEN_LIFE_SECONDS * 500 });
+    this.#own.set(name, { text, madeAtMs: nowMs });
     return text;
   }
 

@@ -127,6 +127,19 @@ test('shows a token more than once, but never one that is about to end', () => {
   assert.is.not(to('10.0.0.8:19145'), first);
 });
 
+test('shows none of what it made while its clock was ahead, once that is set right', () => {
+  for (const aheadMs of [0, -3600 * SECOND]) {
+    const { clock, tokens } = node();
+    clock.ms += 3600 * SECOND;
+    tokens.issue('10.0.0.8:19145', 'read', aheadMs);
+    clock.ms -= 3600 * SECOND;
+    const token = tokens.issue('10.0.0.8:19145', 'read', aheadMs);
+    const judge = node();
+    judge.clock.ms += aheadMs;
+    assert.ok('issuer' in judge.tokens.verify(token, ME, 'read'), `${aheadMs}`);
+  }
+});
+
 test('looks at no token that is longer than any of ours', () => {
   const { tokens } = node([NEW_SECRET], `http://${'a'.repeat(2000)}:1`);
   const token = tokens.issue('10.0.0.8:19145', 'read');
