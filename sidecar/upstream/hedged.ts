@@ -11,6 +11,7 @@ import type { Address } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { headerValue } from '../../functions/protocol/headers.ts';
 import { parseContentRange } from '../../functions/protocol/range.ts';
+import { Hedging } from './hedging.ts';
 import { Line, type Patience } from './line.ts';
 import { fastest, settlesWithin } from './race.ts';
 import type { Symptoms, Vigil } from './vigil.ts';
@@ -47,6 +48,8 @@ export interface HedgedParts {
  */
 export class HedgedUpstream implements Upstream {
   readonly #parts: HedgedParts;
+  /** How often something may be left before its time: when all are slow at once, that makes it worse. */
+  readonly #leaving = new Hedging();
 
   constructor(parts: HedgedParts) {
     this.#parts = parts;
@@ -60,6 +63,7 @@ export class HedgedUpstream implements Upstream {
       const taken = source;
       const open: Source['open'] = async (query, signal) => {
         const link = linkTo(signal);
+        this.#leaving.asked();
         try {
           const reply = await this.#open({ line, isChunk, query }, taken, link.own.signal);
           return { ...reply, body: ending(reply.body, link.end) };
@@ -126,7 +130,7 @@ export class HedgedUpstream implements Upstream {
       kind: giver.kind,
       length: span && span.end - span.start,
       examine: (symptoms) => {
-        if (!mayLeave(symptoms, line, source.hedge)) return undefined;
+        if (!this.#mayLeave(symptoms, line)) return undefined;
         line.waited(symptoms.silentMs);
         source.hedge.left(giver);
         this.#parts.onHedge();
@@ -139,6 +143,12 @@ export class HedgedUpstream implements Upstream {
     });
     return { ...reply, body };
   }
+
+  #mayLeave({ silentMs, isSilent, isSlow }: Symptoms, line: Line): boolean {
+    const isDue = silentMs >= line.shareMs;
+    if (!(isDue || isSilent || isSlow) || !line.hasNext) return false;
+    return isDue || this.#leaving.spend();
+  }
 }
 
 /** One request for which sources are asked. */
@@ -146,16 +156,6 @@ interface Request {
   readonly line: Line;
   readonly isChunk: boolean;
   readonly query: UpstreamQuery;
-}
-
-function mayLeave(
-  { silentMs, isSilent, isSlow }: Symptoms,
-  line: Line,
-  hedge: HedgeableSource['hedge'],
-): boolean {
-  const isDue = silentMs >= line.shareMs;
-  if (!(isDue || isSilent || isSlow) || !line.hasNext) return false;
-  return isDue || hedge.begin();
 }
 
 /** A signal of its own that aborts along with another, until that link is ended. */

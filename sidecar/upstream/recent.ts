@@ -1,5 +1,4 @@
 const MAX_SAMPLES = 128;
-const QUANTILE = 0.95;
 
 /** The last 128 samples of a measure. */
 export class Recent {
@@ -7,7 +6,7 @@ export class Recent {
   readonly #samples: number[] = [];
   readonly #enough: number;
   #next = 0;
-  #p95: number | undefined;
+  #sorted: number[] | undefined;
 
   /** Fewer than `enough` samples tell nothing. */
   constructor(enough: number) {
@@ -17,16 +16,22 @@ export class Recent {
   add(sample: number): void {
     this.#samples[this.#next] = sample;
     this.#next = (this.#next + 1) % MAX_SAMPLES;
-    this.#p95 = undefined;
+    this.#sorted = undefined;
   }
 
   /** What 19 of 20 do not exceed; `undefined` until there are enough. */
   get p95(): number | undefined {
+    return this.#quantile(0.95);
+  }
+
+  /** What half of them do not exceed, whatever the others are like; `undefined` until there are enough. */
+  get median(): number | undefined {
+    return this.#quantile(0.5);
+  }
+
+  #quantile(share: number): number | undefined {
     if (this.#samples.length < this.#enough) return undefined;
-    if (this.#p95 === undefined) {
-      const sorted = [...this.#samples].sort((a, b) => a - b);
-      this.#p95 = sorted[Math.ceil(sorted.length * QUANTILE) - 1];
-    }
-    return this.#p95;
+    this.#sorted ??= [...this.#samples].sort((a, b) => a - b);
+    return this.#sorted[Math.ceil(this.#sorted.length * share) - 1];
   }
 }

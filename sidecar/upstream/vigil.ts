@@ -9,8 +9,8 @@ const TICK_MS = 250;
 const MIN_SILENT_MS: Readonly<Record<Giver['kind'], number>> = { origin: 2_000, root: 2_000, sibling: 3_000 };
 // Who asks elsewhere sooner has lost more by it than by waiting.
 const MIN_SLOW_MS = 2_000;
-// So many times what 19 of 20 take for as many bytes.
-const SLOW_TIMES = 4;
+// So many times what half of them take for as many bytes: where a few are slow, 19 of 20 take as long as those.
+const SLOW_TIMES = 6;
 const MIN_LEFT_MS = 1_000;
 // Of fewer bytes, or what was there already, the time says nothing.
 const MIN_SAMPLE_BYTES = 64 * KiB;
@@ -23,7 +23,7 @@ export interface Symptoms {
   readonly silentMs: number;
   /** Nothing has come for longer than nearly all of them ever pause. */
   readonly isSilent: boolean;
-  /** What is left would take several times as long as nearly all of them take for as much. */
+  /** What is left would take several times as long as most of them take for as much. */
   readonly isSlow: boolean;
 }
 
@@ -177,7 +177,7 @@ export class Vigil {
   }
 
   #isSlow({ kind, length, bytes, activeMs }: Watched): boolean {
-    const usual = this.#normsOf(kind).pace.p95;
+    const usual = this.#normsOf(kind).pace.median;
     if (usual === undefined || length === undefined || bytes === 0 || activeMs < MIN_SLOW_MS) return false;
     const own = activeMs / bytes;
     return own > SLOW_TIMES * usual && own * (length - bytes) > MIN_LEFT_MS;
