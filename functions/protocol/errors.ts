@@ -53,6 +53,8 @@ const KINDS = {
   /** A file of another program that `setup` or `uninstall` does not dare to edit. */
   SETUP_REFUSED: { status: 500, expose: true, retry: 'never' },
   CLIENT_GONE: { status: 499, expose: false, retry: 'never' },
+  /** Whoever has sent a node here knows others that have it. */
+  OVERLOADED: { status: 503, expose: true, retry: 'elsewhere' },
   DRAINING: { status: 503, expose: true, retry: 'elsewhere' },
 } as const satisfies Record<string, ErrorKind>;
 

@@ -31,6 +31,10 @@ interface Child {
 // to one child alone, and by it to the others. Without this bound those that asked first for one chunk are first for the
 // next, all trees become one, and its inner nodes send everything (npm run sim: 4 times the ideal time, with it 1.2).
 const ENOUGH_SENT = 9;
+// One child for each chunk is as much as a node receives: a node that ever sends too much would do so for good. With twice
+// as many each gets half of what it could, and holds up all that wait for it (npm run sim: one such node in 300 doubled
+// the time of all).
+const TOO_MUCH_SENT = 2 * ENOUGH_SENT;
 // By then it has the chunk, and others have it from there; the uplink it took is free again.
 const CHILD_MS = 60_000;
 // At four children each that is 10 MB.
@@ -41,6 +45,8 @@ const MAX_CHUNKS = 20_000;
  * the end would serve all the rest (npm run sim: at 8, 1,000 nodes took 1.98 times the ideal time).
  */
 export const MAX_REDIRECTS = 32;
+/** Said to an asker that does better to go back to who sent it here, and be sent on to another. */
+export const BACK: unique symbol = Symbol('back');
 
 /**
  * Makes a tree of those who want a chunk at the same time, so that no uplink is swamped: a few are given it, and
@@ -65,9 +71,10 @@ export class FanOut {
 
   /**
    * The node that an asker is to be sent on to for a chunk; `undefined` when it is to be given it here. It is always
-   * a member that was given this chunk, never the asker or one that it has been at.
+   * a member that was given this chunk, never the asker or one that it has been at. `BACK` only for one that was sent
+   * here.
    */
-  refer(chunk: string, { node, asked, redirects }: Asker): string | undefined {
+  refer(chunk: string, { node, asked, redirects }: Asker): string | typeof BACK | undefined {
     const { maxChildren, sending, isMember, now } = this.#parts;
     // A node of which nothing is known cannot be sent on either: it may be one that follows nobody.
     if (!isMember(node)) return undefined;
@@ -77,7 +84,9 @@ export class FanOut {
       if (untilMs <= nowMs || !isMember(name)) children.delete(name);
     }
     const known = children.get(node);
-    const most = sending() < ENOUGH_SENT ? maxChildren : 1;
+    const sent = sending();
+    const mayGoBack = sent >= TOO_MUCH_SENT && redirects > 0 && redirects < MAX_REDIRECTS;
+    const most = sent < ENOUGH_SENT ? maxChildren : mayGoBack ? 0 : 1;
     if (known !== undefined || children.size < most) {
       children.set(node, { untilMs: nowMs + CHILD_MS, referrals: known?.referrals ?? 0 });
       this.#chunks.set(chunk, children);
@@ -91,7 +100,8 @@ export class FanOut {
         continue;
       chosen = { name, child };
     }
-    if (chosen !== undefined) chosen.child.referrals += 1;
-    return chosen?.name;
+    if (chosen === undefined) return mayGoBack ? BACK : undefined;
+    chosen.child.referrals += 1;
+    return chosen.name;
   }
 }

@@ -5,7 +5,7 @@ import { P2PError } from '../../functions/protocol/errors.ts';
 import { AGENT_HEADER, HOPS_HEADER, headerValue } from '../../functions/protocol/headers.ts';
 import { parseRange } from '../../functions/protocol/range.ts';
 import type { BlobRequest } from '../../functions/service/blob-request.ts';
-import type { FanOut } from '../../functions/service/fan-out.ts';
+import { BACK, type FanOut } from '../../functions/service/fan-out.ts';
 import type { Member } from '../members/member.ts';
 
 /** What sending nodes on takes. */
@@ -45,7 +45,8 @@ export class Referrals {
    * The URL where a node is to ask instead; `undefined` where it is to be answered here, as clients always are. It is
    * of a member or a configured root.
    *
-   * @throws P2PError DRAINING for clients of a node that only ends what it has begun, who cannot be sent on; LOOP_DETECTED when the node is asked for the same itself at this moment.
+   * @throws P2PError DRAINING for clients of a node that only ends what it has begun, who cannot be sent on; LOOP_DETECTED when the node is asked for the same itself at this moment;
+   * OVERLOADED for nodes that were sent here by one who can send them elsewhere.
    */
   of({ request, response, address, node }: BlobRequest): string | undefined {
     if (node === undefined) {
@@ -79,7 +80,9 @@ export class Referrals {
     // It has the beginning from one that has gone: sent on, it could come to one that waits for it.
     if (!isFromStart) return undefined;
     const redirects = Number(headerValue(headers, HOPS_HEADER) ?? 0);
-    return fanOut.refer(`${addressKey(address)} ${index}`, { node, asked, redirects });
+    const referral = fanOut.refer(`${addressKey(address)} ${index}`, { node, asked, redirects });
+    if (referral === BACK) throw new P2PError('OVERLOADED', 'too many nodes are being answered here');
+    return referral;
   }
 
   /** The part of one chunk that a request is for; `undefined` for any other. */

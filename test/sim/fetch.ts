@@ -1,4 +1,4 @@
-import { MAX_REDIRECTS } from '../../functions/service/fan-out.ts';
+import { BACK, type FanOut, MAX_REDIRECTS } from '../../functions/service/fan-out.ts';
 import type { Member } from '../../sidecar/members/member.ts';
 import type { Events } from './events.ts';
 import type { Host } from './host.ts';
@@ -105,11 +105,12 @@ export class Fetch {
         return;
       }
       const backMs = this.#cluster.latencyMs();
-      if (target.coming.get(this.#chunk)?.isAwaiting(this.#host) === true) {
+      const isCircle = target.coming.get(this.#chunk)?.isAwaiting(this.#host) === true;
+      const referred = isCircle ? BACK : this.#referredBy(target, attempt);
+      if (referred === BACK) {
         events.after(backMs, () => this.#tryAnother(attempt));
         return;
       }
-      const referred = this.#referredBy(target, attempt);
       if (referred !== undefined) {
         events.after(backMs, () => this.#follow(attempt, referred));
         return;
@@ -125,7 +126,7 @@ export class Fetch {
   }
 
   /** As sidecar/entry/referrals.ts has it: whoever has the beginning already is served where it asks. */
-  #referredBy({ fanOut }: Host, attempt: Attempt): string | undefined {
+  #referredBy({ fanOut }: Host, attempt: Attempt): ReturnType<FanOut['refer']> {
     if (this.#receipt.bytes > 0) return undefined;
     const asked = this.#asked(attempt);
     const { redirects } = attempt;

@@ -40,7 +40,12 @@ function referrals(parts: Partial<ReferralsParts> = {}) {
     });
     return { location, end: () => response.emit('close') };
   };
-  return { ask, sending: () => one.sending, codeOf: (name: string | undefined) => caught(() => ask(name)) };
+  return {
+    ask,
+    sending: () => one.sending,
+    codeOf: (name: string | undefined, headers: Record<string, string> = {}) =>
+      caught(() => ask(name, headers)),
+  };
 }
 
 function caught(act: () => unknown): string | undefined {
@@ -48,7 +53,7 @@ function caught(act: () => unknown): string | undefined {
     act();
     return undefined;
   } catch (error) {
-    return ['DRAINING', 'LOOP_DETECTED'].find((code) => hasCode(error, code as 'DRAINING'));
+    return ['DRAINING', 'LOOP_DETECTED', 'OVERLOADED'].find((code) => hasCode(error, code as 'DRAINING'));
   }
 }
 
@@ -104,6 +109,15 @@ test('sends nodes on when it answers as many as it may, and never clients', () =
   assert.is(ask(undefined).location, undefined);
   first.end();
   assert.is(ask('a').location, undefined);
+});
+
+test('has a node that was sent here go back while it answers too many, and answers one that was not', () => {
+  const sending = () => 18;
+  const { codeOf } = referrals({
+    fanOut: new FanOut({ maxChildren: 4, sending, isMember: () => true, now: () => 0 }),
+  });
+  assert.is(codeOf('a', { 'x-p2p-hops': '1' }), 'OVERLOADED');
+  assert.is(codeOf('a'), undefined);
 });
 
 test('refuses a node that it waits for itself', () => {
