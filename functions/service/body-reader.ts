@@ -1,16 +1,21 @@
+import { KiB } from '../blob/chunk.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { type BodyFraming, frameBody } from './body-framing.ts';
 
 const NO_BYTES = new Uint8Array(0);
+// Of less room a read would bring little, for framing may take it; it is copied from elsewhere instead.
+const WORTH_BYTES = 16 * KiB;
+
+interface Target {
+  readonly kind: 'target';
+  /** What is still to be filled. */
+  room: Uint8Array;
+  readonly progressed: (bytes: number) => void;
+}
 
 /** Where a body goes. */
 type Destination =
-  | {
-      readonly kind: 'target';
-      /** What is still to be filled. */
-      room: Uint8Array;
-      readonly progressed: (bytes: number) => void;
-    }
+  | Target
   | { readonly kind: 'sink'; readonly sink: (piece: Uint8Array) => void | Promise<void> };
 
 /** Takes one body apart: what a connection brings is its bytes, and the framing between and behind them. */
@@ -41,11 +46,12 @@ export class BodyReader {
     this.#destination = { kind: 'sink', sink };
   }
 
-  /** The part of the target that the next bytes can be read into, as nothing else comes before them; may be empty. */
+  /** The part of the target that what comes next can be read into, framing and all; may be empty. */
   get window(): Uint8Array {
-    return this.#destination?.kind === 'target'
-      ? this.#destination.room.subarray(0, this.#framing.run)
-      : NO_BYTES;
+    const to = this.#destination;
+    if (to?.kind !== 'target' || (this.#framing.run < to.room.length && to.room.length < WORTH_BYTES))
+      return NO_BYTES;
+    return to.room;
   }
 
   /** Bytes that the target still lacks. */
@@ -54,12 +60,28 @@ export class BodyReader {
   }
 
   /**
-   * Says that so many bytes were read into the window. Gives what `flow` does.
+   * Says that so many bytes were read into the window: framing among them is taken out. Gives what `flow` does.
    *
-   * @throws P2PError UPSTREAM_TRUNCATED.
+   * @throws P2PError UPSTREAM_MISMATCHED, UPSTREAM_TRUNCATED as `flow`.
    */
   filled(bytes: number): 'more' | 'ended' {
-    if (this.#destination?.kind === 'target') this.#advance(this.#destination, bytes);
+    const to = this.#destination;
+    if (to?.kind !== 'target') return this.#state();
+    const { room } = to;
+    let length = 0;
+    for (let at = 0; at < bytes; ) {
+      if (this.#framing.hasEnded) throw this.#tooMuch();
+      const piece = Math.min(this.#framing.run, bytes - at);
+      if (piece === 0) {
+        at += this.#skip(room.subarray(at, bytes));
+        continue;
+      }
+      if (at > length) room.copyWithin(length, at, at + piece);
+      this.#framing.take(piece);
+      at += piece;
+      length += piece;
+    }
+    if (length > 0) advance(to, length);
     return this.#state();
   }
 
@@ -76,7 +98,7 @@ export class BodyReader {
       if (this.#framing.hasEnded) throw this.#tooMuch();
       const piece = this.#rest.subarray(0, this.#framing.run);
       if (piece.length === 0) {
-        this.#rest = this.#rest.subarray(this.#skip());
+        this.#rest = this.#rest.subarray(this.#skip(this.#rest));
         continue;
       }
       this.#rest = this.#rest.subarray(piece.length);
@@ -86,9 +108,9 @@ export class BodyReader {
     return this.#state();
   }
 
-  #skip(): number {
+  #skip(piece: Uint8Array): number {
     try {
-      return this.#framing.skip(this.#rest);
+      return this.#framing.skip(piece);
     } catch (cause) {
       throw new P2PError(
         'UPSTREAM_TRUNCATED',
@@ -100,19 +122,11 @@ export class BodyReader {
 
   #deliver(piece: Uint8Array): void | Promise<void> {
     const to = this.#destination;
-    if (to?.kind !== 'target') {
-      this.#framing.take(piece.length);
-      return to?.sink(piece);
-    }
+    this.#framing.take(piece.length);
+    if (to?.kind !== 'target') return to?.sink(piece);
     if (piece.length > to.room.length) throw this.#tooMuch();
     to.room.set(piece);
-    this.#advance(to, piece.length);
-  }
-
-  #advance(to: Destination & { kind: 'target' }, bytes: number): void {
-    this.#framing.take(bytes);
-    to.room = to.room.subarray(bytes);
-    to.progressed(bytes);
+    advance(to, piece.length);
   }
 
   #state(): 'more' | 'ended' {
@@ -124,4 +138,9 @@ export class BodyReader {
   #tooMuch(): P2PError {
     return new P2PError('UPSTREAM_MISMATCHED', `${this.#what}: more bytes than announced`);
   }
+}
+
+function advance(to: Target, bytes: number): void {
+  to.room = to.room.subarray(bytes);
+  to.progressed(bytes);
 }

@@ -3,7 +3,7 @@ import { KiB } from '../blob/chunk.ts';
 import type { ReplyBody } from '../blob/upstream.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { BodyReader } from './body-reader.ts';
-import { ReadPace } from './read-pace.ts';
+import { ReadPace, ReadRounds } from './read-pace.ts';
 import { parseHead, type ReplyHead } from './reply-head.ts';
 
 // A head fits, and what of the body comes along with it is little to copy.
@@ -12,6 +12,9 @@ const SCRATCH_BYTES = 16 * KiB;
 const DRAIN_BYTES = 64 * KiB;
 const DRAIN_MS = 2_000;
 const END_OF_HEAD = '\r\n\r\n';
+
+// Of all connections of this process.
+const ROUNDS = new ReadRounds();
 
 /** How long each step may take, milliseconds. */
 export interface ConnectionLimits {
@@ -49,8 +52,9 @@ export class RangeConnection {
   #head = Buffer.alloc(0);
   #body: BodyReader | undefined;
   #pace = new ReadPace();
-  /** Set while reading waits for more to gather. */
-  #pause: NodeJS.Timeout | undefined;
+  readonly #readOn = () => {
+    this.#socket.resume();
+  };
   #keepAlive = false;
   #settle: { resolve: (outcome: Outcome) => void; reject: (error: unknown) => void } | undefined;
   #finish: { resolve: () => void; reject: (error: unknown) => void } | undefined;
@@ -142,9 +146,8 @@ export class RangeConnection {
 
   /** `false` when it is better to read on later. */
   #paces(bytes: number, missing: number): boolean {
-    const pauseMs = this.#pace.after(bytes, missing, performance.now());
-    if (pauseMs === 0) return true;
-    this.#pause = setTimeout(() => this.#socket.resume(), pauseMs);
+    if (!this.#pace.waits(bytes, missing, performance.now())) return true;
+    ROUNDS.join(this.#readOn);
     return false;
   }
 
@@ -319,6 +322,6 @@ export class RangeConnection {
     this.#deafen = undefined;
     this.#finish = undefined;
     this.#body = undefined;
-    clearTimeout(this.#pause);
+    ROUNDS.leave(this.#readOn);
   }
 }

@@ -4,20 +4,50 @@ import { KiB } from '../blob/chunk.ts';
 // for a read costs three times what the bytes do.
 const WORTH_BYTES = 64 * KiB;
 // What a byte is held up by at most.
-const PAUSE_MS = 20;
-// Pauses shorter than this gather too little to be worth a timer.
-const MIN_PAUSE_MS = 2;
+const ROUND_MS = 20;
+// What takes less than this to gather is not waited for.
+const MIN_WAIT_MS = 2;
 
 /** When a slow connection is best read again: once so much has gathered in the kernel that it is worth it. */
 export class ReadPace {
   #lastMs: number | undefined;
 
-  /** How long to wait before the next read, after one that brought so many bytes and left so many to come; 0: not at all. */
-  after(bytes: number, missing: number, nowMs: number): number {
+  /** Whether to wait for the next round after a read that brought so many bytes and left so many to come. */
+  waits(bytes: number, missing: number, nowMs: number): boolean {
     const sinceMs = nowMs - (this.#lastMs ?? nowMs);
     this.#lastMs = nowMs;
     // As long as the last one took to bring so much, or the rest.
-    const worthMs = (Math.min(WORTH_BYTES, missing) / bytes) * sinceMs;
-    return worthMs < MIN_PAUSE_MS ? 0 : Math.min(PAUSE_MS, Math.floor(worthMs));
+    return (Math.min(WORTH_BYTES, missing) / bytes) * sinceMs >= MIN_WAIT_MS;
+  }
+}
+
+/** Connections that wait are read on together, in rounds: waking up costs as much as reading does. */
+export class ReadRounds {
+  readonly #roundMs: number;
+  #waiting = new Set<() => void>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(roundMs = ROUND_MS) {
+    this.#roundMs = roundMs;
+  }
+
+  /** Has `read` called in the next round. */
+  join(read: () => void): void {
+    this.#waiting.add(read);
+    this.#timer ??= setTimeout(() => this.#begin(), this.#roundMs);
+  }
+
+  leave(read: () => void): void {
+    this.#waiting.delete(read);
+    if (this.#waiting.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #begin(): void {
+    this.#timer = undefined;
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
+    for (const read of waiting) read();
   }
 }

@@ -163,7 +163,7 @@ test('breaks a body that is longer or shorter than its target, and what comes be
   assert.is((await filling(0, Buffer.alloc(0), 0)).state, 'ended');
 });
 
-test('never gives more room than the chunk at hand has, nor than the target', () => {
+test('gives no more room than the target has, whatever a chunk says, and takes framing out of what was read there', async () => {
   const body = new BodyReader('it', undefined, Buffer.from('ffffffff\r\n'));
   body.fill(Buffer.alloc(10), () => {});
   body.flow();
@@ -171,6 +171,21 @@ test('never gives more room than the chunk at hand has, nor than the target', ()
   body.filled(10);
   assert.is(body.window.length, 0);
   assert.throws(() => body.flow(Buffer.from('x')), /more bytes than announced/);
+
+  const large = blobOf(200_000, 'large');
+  const wire = chunked(large, [1, 5_000, 70_000], 'a: b\r\n');
+  for (const size of [1_000, 33_333, wire.length]) {
+    const inPlace = new BodyReader('it', undefined, Buffer.alloc(0));
+    assert.is(sha256(fill(inPlace, large.length, split(wire, size)).target), sha256(large));
+    assert.equal(inPlace.trailers, { a: 'b' });
+    const roomy = async () =>
+      fill(new BodyReader('it', undefined, Buffer.alloc(0)), 300_000, split(wire, size));
+    await rejects('UPSTREAM_TRUNCATED', roomy());
+  }
+  const behind = new BodyReader('it', undefined, Buffer.alloc(0));
+  behind.fill(Buffer.alloc(100_000), () => {});
+  behind.window.set(Buffer.from('1\r\nx\r\n0\r\n\r\nx'));
+  assert.throws(() => behind.filled(14), /more bytes than announced/);
 });
 
 test.run();
