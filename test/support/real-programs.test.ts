@@ -12,7 +12,7 @@ import { pushImage } from './image.ts';
 import { startMinio } from './minio.ts';
 import { startNginx } from './nginx.ts';
 import { need } from './programs.ts';
-import { startRegistry } from './registry.ts';
+import { startWatchedRegistry } from './registry.ts';
 import { tempDir } from './temp-dir.ts';
 import { until } from './until.ts';
 
@@ -26,7 +26,7 @@ need(
   'docker-registry',
   'skopeo',
 )('pushes images that skopeo pulls whole', async () => {
-  await using registry = await startRegistry();
+  await using registry = await startWatchedRegistry();
   await using dir = await tempDir();
   for (const format of ['docker', 'oci'] as const) {
     const image = await pushImage(registry.url, 'library/small', format, {

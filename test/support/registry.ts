@@ -4,29 +4,21 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { get } from './client.ts';
 import { freePort, startDaemon } from './daemon.ts';
+import { type Front, startFront } from './front.ts';
 import { tempDir } from './temp-dir.ts';
 import type { TokenIssuer } from './token-issuer.ts';
 
 const run = promisify(execFile);
-
-/** One line of the registry's access log. */
-export interface RegistryHit {
-  readonly method: string;
-  readonly path: string;
-  readonly status: number;
-  readonly bytes: number;
-}
 
 /** Debian's docker-registry with an empty folder of its own. */
 export interface Registry extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  /** What it was asked so far, `/v2/` included. */
-  hits(): RegistryHit[];
-  /** The requests for blobs alone. */
-  blobHits(): RegistryHit[];
 }
+
+/** A registry that tells what it was asked, at once: its own log may do so some time after the answer. */
+export type WatchedRegistry = Registry & Pick<Front, 'hits' | 'blobHits'>;
 
 /** How a registry differs from the plain one, which lets everybody do anything. */
 export interface RegistryOptions {
@@ -35,9 +27,6 @@ export interface RegistryOptions {
   /** Asks for a token of this issuer. */
   readonly tokens?: TokenIssuer;
 }
-
-// Apache's combined format, which docker-registry writes to its standard output.
-const ACCESS_LINE = /"(GET|HEAD|PUT|POST|PATCH|DELETE) (\S+) HTTP\/[\d.]+" (\d+) (\d+)/g;
 
 /** Starts a registry on a free port. */
 export async function startRegistry(options: RegistryOptions = {}): Promise<Registry> {
@@ -49,13 +38,10 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   // 401 from one that wants credentials is an answer, too.
   const isUp = async () => (await get(`${url}/v2/`)).status > 0;
   const daemon = await startDaemon('docker-registry', ['serve', file], isUp);
-  const hits = () => [...daemon.output().matchAll(ACCESS_LINE)].map(hitOf);
   return {
     url,
     port,
     pid: daemon.pid,
-    hits,
-    blobHits: () => hits().filter(({ path }) => path.includes('/blobs/')),
     async [Symbol.asyncDispose]() {
       await daemon.stop('SIGKILL');
       await dir[Symbol.asyncDispose]();
@@ -63,12 +49,23 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   };
 }
 
-const hitOf = ([, method = '', path = '', status, bytes]: RegExpMatchArray): RegistryHit => ({
-  method,
-  path,
-  status: Number(status),
-  bytes: Number(bytes),
-});
+/** The same behind a front, which counts. */
+export async function startWatchedRegistry(options: RegistryOptions = {}): Promise<WatchedRegistry> {
+  const registry = await startRegistry(options);
+  const front = await startFront(registry.url);
+  const { url, port, hits, blobHits } = front;
+  return {
+    ...registry,
+    url,
+    port,
+    hits,
+    blobHits,
+    async [Symbol.asyncDispose]() {
+      await front[Symbol.asyncDispose]();
+      await registry[Symbol.asyncDispose]();
+    },
+  };
+}
 
 async function authOf(dir: string, { users, tokens }: RegistryOptions): Promise<string> {
   if (tokens !== undefined) {

@@ -9,7 +9,7 @@ import { startMinio } from '../support/minio.ts';
 import { startOffline } from '../support/offline.ts';
 import { startAgent } from '../support/pair.ts';
 import { need } from '../support/programs.ts';
-import { startRegistry } from '../support/registry.ts';
+import { startWatchedRegistry } from '../support/registry.ts';
 import { blobsOf, pull, sameImage } from '../support/skopeo.ts';
 import { startStrictS3 } from '../support/strict-s3.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -29,7 +29,7 @@ const PULL_MS = 600_000;
 test('of an image that serverless offline has kept in MinIO, no blob moves through it: a plan for 64 chunks', async () => {
   await using minio = await startMinio();
   await using s3 = await startStrictS3(minio);
-  await using registry = await startRegistry();
+  await using registry = await startWatchedRegistry();
   const image = await pushImage(registry.url, 'library/offline', 'v1', { layerBytes: LAYERS, seed: NAME });
   await using offline = await startOffline({ ...s3Env(s3), DADIP2P_Origins: `[${registry.url}]` });
   await using front = await startFront(offline.url);

@@ -17,7 +17,7 @@ import {
   UNAUTHORIZED,
 } from '../support/private-origin.ts';
 import { need } from '../support/programs.ts';
-import { startRegistry } from '../support/registry.ts';
+import { startWatchedRegistry } from '../support/registry.ts';
 import { startTokenIssuer } from '../support/token-issuer.ts';
 import { until } from '../support/until.ts';
 
@@ -259,7 +259,7 @@ real('a real registry with tokens: blobs, manifests and ranges, private and publ
     },
     anonymous: { 'library/open': ['pull'] },
   });
-  await using registry = await startRegistry({ tokens: issuer });
+  await using registry = await startWatchedRegistry({ tokens: issuer });
   const push = (repository: string) =>
     pushImage(registry.url, repository, 'v1', {
       layerBytes: [200_000],
@@ -298,13 +298,13 @@ real('a real registry with tokens: blobs, manifests and ranges, private and publ
   for (const url of urlsOf(open)) {
     assert.is((await get(through(pair.agent, url), { headers: as(token) })).status, 200);
   }
-  const before = registry.hits().length;
+  const before = registry.hits.length;
   for (const url of urlsOf(open)) {
     for (const headers of [{}, tokenOf('bob')]) {
       assert.is((await get(through(pair.agent, url), { headers })).status, 200);
     }
   }
-  assert.is(registry.hits().length, before);
+  assert.is(registry.hits.length, before);
 });
 
 test('who may read what is not looked at where it is set so, and that is said aloud', async () => {

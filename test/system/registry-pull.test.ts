@@ -9,7 +9,12 @@ import { get } from '../support/client.ts';
 import { type Descriptor, type Image, pushImage } from '../support/image.ts';
 import { type Pair, servedBytes, startPair, through } from '../support/pair.ts';
 import { need } from '../support/programs.ts';
-import { type Registry, startRegistry } from '../support/registry.ts';
+import {
+  type Registry,
+  startRegistry,
+  startWatchedRegistry,
+  type WatchedRegistry,
+} from '../support/registry.ts';
 import { shared } from '../support/shared.ts';
 import { blobsOf, pull, sameImage } from '../support/skopeo.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -23,13 +28,13 @@ const MiB = 2 ** 20;
 const LAYERS = [20 * MiB, 17 * MiB + 1, 12 * MiB, 11 * MiB + 777];
 
 interface Network extends AsyncDisposable {
-  readonly registry: Registry;
+  readonly registry: WatchedRegistry;
   readonly image: Image;
   readonly pair: Pair;
 }
 
 const network = shared<Network>(test, async () => {
-  const registry = await startRegistry();
+  const registry = await startWatchedRegistry();
   const [pair, image] = await Promise.all([
     startPair({ origins: [registry.url], chunkSize: '4MiB' }),
     pushImage(registry.url, 'library/big', 'v1', { layerBytes: LAYERS, seed: 'registry-pull' }),
@@ -69,11 +74,11 @@ real(
     assert.is(await servedBytes(pair.root, total), total, 'and through the root');
 
     const asked = registry.blobHits().length;
-    const manifests = registry.hits().length;
+    const manifests = registry.hits.length;
     await pull(pair.agent, image, join(dir.path, 'second'));
     await sameImage(join(dir.path, 'second'), image);
     assert.is(registry.blobHits().length, asked, 'the second pull asked the registry for no blob');
-    assert.ok(registry.hits().length > manifests, 'tags pass through to the registry');
+    assert.ok(registry.hits.length > manifests, 'tags pass through to the registry');
   },
 );
 

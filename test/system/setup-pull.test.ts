@@ -13,7 +13,7 @@ import { startDockerd } from '../support/dockerd.ts';
 import { pushImage } from '../support/image.ts';
 import { startNode } from '../support/node-process.ts';
 import { need } from '../support/programs.ts';
-import { startRegistry } from '../support/registry.ts';
+import { startWatchedRegistry } from '../support/registry.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const NAME = 'system/setup-pull';
@@ -26,7 +26,7 @@ const IMAGE = 'docker.io/library/app:v1';
 /** Sets a runtime up below a folder for an agent that takes a registry of ours for Docker Hub; then pulls. */
 async function withAgent(runtime: string, pull: (root: string) => Promise<void>): Promise<void> {
   await using dir = await tempDir();
-  await using registry = await startRegistry();
+  await using registry = await startWatchedRegistry();
   await pushImage(registry.url, 'library/app', 'v1', { layerBytes: [100_000] });
   const settings = {
     Origins: [registry.url],

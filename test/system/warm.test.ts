@@ -13,7 +13,7 @@ import { type Image, pushImage, pushIndex } from '../support/image.ts';
 import { startOrigin } from '../support/origin.ts';
 import { type PairOptions, startPair, startRoot, through } from '../support/pair.ts';
 import { need } from '../support/programs.ts';
-import { type Registry, startRegistry } from '../support/registry.ts';
+import { type Registry, startRegistry, startWatchedRegistry } from '../support/registry.ts';
 import { rejects } from '../support/rejects.ts';
 import { startTokenIssuer } from '../support/token-issuer.ts';
 import { until } from '../support/until.ts';
@@ -47,10 +47,10 @@ const chunksIn = ({ manifest, config, layers }: Image) =>
 const PING = '/v2/';
 
 real('a warmed image is pulled without asking the registry, and warmed again it costs nothing', async () => {
-  await using registry = await startRegistry();
+  await using registry = await startWatchedRegistry();
   const image = await pushImage(registry.url, 'team/app', 'v1', { layerBytes: [300_000, 70_000, 10] });
   await using pair = await startPair(knowing(registry.url));
-  const before = registry.hits().length;
+  const before = registry.hits.length;
   const first = await warm(pair.root, { images: ['reg.test/team/app:v1'] });
   assert.is(first.state, 'done');
   assert.equal(first.failures, []);
@@ -59,32 +59,29 @@ real('a warmed image is pulled without asking the registry, and warmed again it 
   assert.equal(first.chunks, { total: chunks, done: chunks, fetched: chunks });
   assert.is(first.bytes.fetched, bytes);
   assert.is(first.bytes.done, bytes);
-  const fetched = registry.hits().slice(before);
+  const fetched = registry.hits.slice(before);
   assert.is(
-    fetched.reduce(
-      (sum, { method, path, bytes }) => sum + (method === 'GET' && path !== PING ? bytes : 0),
-      0,
-    ),
+    fetched.reduce((sum, { method, path, bytes }) => sum + (method === 'GET' && url !== PING ? bytes : 0), 0),
     bytes,
     'each byte once',
   );
-  const warmed = registry.hits().length;
+  const warmed = registry.hits.length;
   const second = await warm(pair.root, { images: ['reg.test/team/app:v1'] });
   assert.is(second.id, first.id);
   assert.equal([second.state, second.chunks.done, second.chunks.fetched], ['done', chunks, 0]);
-  for (const { method, path } of registry.hits().slice(warmed)) {
-    assert.ok(method === 'HEAD' || path === PING, `${method} ${path}: what the tag names, and no bytes`);
+  for (const { method, url } of registry.hits.slice(warmed)) {
+    assert.ok(method === 'HEAD' || url === PING, `${method} ${url}: what the tag names, and no bytes`);
   }
-  const asked = registry.hits().length;
+  const asked = registry.hits.length;
   for (const url of urlsOf(registry, image)) {
     const { status, digest } = await download(through(pair.agent, url));
     assert.equal([status, `sha256:${digest}`], [200, url.split('/').at(-1)]);
   }
-  assert.is(registry.hits().length, asked, 'a pull asks the registry nothing');
+  assert.is(registry.hits.length, asked, 'a pull asks the registry nothing');
 });
 
 real('of an image for several platforms those that were chosen are fetched, and no other', async () => {
-  await using registry = await startRegistry();
+  await using registry = await startWatchedRegistry();
   const push = (seed: string) => pushImage(registry.url, 'team/multi', seed, { layerBytes: [1000], seed });
   const [amd, arm, windows] = [await push('amd'), await push('arm'), await push('windows')];
   const images = { 'linux/amd64': amd, 'linux/arm64/v8': arm, 'windows/amd64': windows };
@@ -92,11 +89,11 @@ real('of an image for several platforms those that were chosen are fetched, and 
   await using root = await startRoot(knowing(registry.url));
   const named = ['reg.test/team/multi:v1'];
   const readOf = async (platforms: readonly string[]) => {
-    const before = registry.hits().length;
+    const before = registry.hits.length;
     const { state, failures } = await warm(root, { images: named, platforms });
-    const read = registry.hits().slice(before);
+    const read = registry.hits.slice(before);
     const layers = Object.entries(images).filter(([, image]) =>
-      read.some(({ path }) => path.endsWith(image.layers[0]?.digest ?? '-')),
+      read.some(({ url }) => url.endsWith(image.layers[0]?.digest ?? '-')),
     );
     return { state, failures, platforms: layers.map(([name]) => name) };
   };
@@ -256,7 +253,7 @@ test('what cannot be meant, or is not for this root to read, is refused at once 
 });
 
 real('the command warms a root, shows how far it is, and has agents fetch it too', async () => {
-  await using registry = await startRegistry();
+  await using registry = await startWatchedRegistry();
   const image = await pushImage(registry.url, 'team/app', 'v1', { layerBytes: [300_000, 10] });
   await using pair = await startPair(knowing(registry.url));
   const flags = ['--root', pair.root.url, '--token', TOKEN, '--agent', pair.agent.url];
@@ -266,11 +263,11 @@ real('the command warms a root, shows how far it is, and has agents fetch it too
   assert.match(out, /^The root has [\d.]+ kB of [\d.]+ kB in 4 blobs; [\d.]+ kB of it fetched now\.$/m);
   assert.match(out, `${pair.agent.url} has`);
   await pair.root.stop();
-  const asked = registry.hits().length;
+  const asked = registry.hits.length;
   for (const url of urlsOf(registry, image)) {
     assert.is((await download(through(pair.agent, url))).status, 200, 'the agent has it by itself');
   }
-  assert.is(registry.hits().length, asked);
+  assert.is(registry.hits.length, asked);
 });
 
 test('the command says what is wrong, and ends with 1 when something could not be warmed', async () => {
