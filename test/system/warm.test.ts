@@ -61,7 +61,7 @@ real('a warmed image is pulled without asking the registry, and warmed again it 
   assert.is(first.bytes.done, bytes);
   const fetched = registry.hits.slice(before);
   assert.is(
-    fetched.reduce((sum, { method, path, bytes }) => sum + (method === 'GET' && url !== PING ? bytes : 0), 0),
+    fetched.reduce((sum, { method, url, bytes }) => sum + (method === 'GET' && url !== PING ? bytes : 0), 0),
     bytes,
     'each byte once',
   );
