@@ -13,7 +13,7 @@ import { headerValue } from '../../functions/protocol/headers.ts';
 import { parseContentRange } from '../../functions/protocol/range.ts';
 import { Hedging } from './hedging.ts';
 import { Line, type Patience } from './line.ts';
-import { fastest, settlesWithin } from './race.ts';
+import { fastest, isGood, settlesWithin } from './race.ts';
 import type { Symptoms, Vigil } from './vigil.ts';
 
 /** A source that is not waited for alone, nor to the end, when it takes long. */
@@ -84,9 +84,7 @@ export class HedgedUpstream implements Upstream {
       .then((reply) => this.#watched(request, source, reply, own));
     const other = await this.#beside(request, source, opening);
     if (other === undefined) return opening;
-    this.#parts.onHedge();
     const rival = linkTo(signal).own;
-    const beside = this.#open(request, other, rival.signal);
     return fastest(
       {
         opening,
@@ -95,14 +93,45 @@ export class HedgedUpstream implements Upstream {
           own.abort();
         },
       },
-      {
-        opening: beside.then((reply) => ({ ...reply, from: reply.from ?? other })),
-        lost() {
-          request.line.putBack(other);
-          rival.abort();
-        },
-      },
+      { opening: this.#inTurn(request, other, rival.signal), lost: () => rival.abort() },
     );
+  }
+
+  /**
+   * What the first of those in line says that answers well, from `first` on: beside one that says nothing, a failure
+   * of the next is no reason to wait. Where none does, the first answer there was.
+   */
+  async #inTurn(request: Request, first: Source, signal: AbortSignal): Promise<Reply> {
+    const { line } = request;
+    const failures: unknown[] = [];
+    let poor: Reply | undefined;
+    let asked: Source | undefined = first;
+    signal.addEventListener('abort', () => asked && line.putBack(asked), { once: true });
+    while (asked !== undefined) {
+      const from: Giver = asked;
+      this.#parts.onHedge();
+      try {
+        const said = await this.#open(request, asked, signal);
+        const reply = { ...said, from: said.from ?? from };
+        if (isGood(reply)) {
+          asked = undefined;
+          poor?.body.discard();
+          return reply;
+        }
+        if (poor === undefined) poor = reply;
+        else reply.body.discard();
+      } catch (error) {
+        if (signal.aborted || !isElsewhere(error)) {
+          asked = undefined;
+          poor?.body.discard();
+          throw error;
+        }
+        failures.push(error);
+      }
+      asked = signal.aborted ? undefined : line.next();
+    }
+    if (poor !== undefined) return poor;
+    throw failures[0];
   }
 
   /** Whom to ask beside a source that does not begin; `undefined` when it did, or there is nobody. */
@@ -113,7 +142,7 @@ export class HedgedUpstream implements Upstream {
   ): Promise<Source | undefined> {
     const { shareMs } = line;
     let waitedMs = Math.min(hedge.afterMs, shareMs);
-    if ((await settlesWithin(opening, waitedMs)) || !line.hasNext) return undefined;
+    if ((await settlesWithin(opening, waitedMs)) || line.peek() === undefined) return undefined;
     if (waitedMs < shareMs && !hedge.begin()) {
       if (await settlesWithin(opening, shareMs - waitedMs)) return undefined;
       waitedMs = shareMs;
@@ -146,7 +175,11 @@ export class HedgedUpstream implements Upstream {
 
   #mayLeave({ silentMs, isSilent, isSlow }: Symptoms, line: Line): boolean {
     const isDue = silentMs >= line.shareMs;
-    if (!(isDue || isSilent || isSlow) || !line.hasNext) return false;
+    if (!(isDue || isSilent || isSlow)) return false;
+    const next = line.peek();
+    if (next === undefined) return false;
+    // When it is this node's link that is slow, or the origin itself, all would go there, from everywhere at once.
+    if (next.kind === 'origin' && !(isDue || isSilent)) return false;
     return isDue || this.#leaving.spend();
   }
 }
@@ -179,5 +212,7 @@ function ending(body: ReplyBody, end: () => void): ReplyBody {
     },
   };
 }
+
+const isElsewhere = (error: unknown): boolean => error instanceof P2PError && error.retry === 'elsewhere';
 
 const isHedgeable = (source: Source): source is HedgeableSource => 'hedge' in source;

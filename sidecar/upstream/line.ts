@@ -28,11 +28,11 @@ export class Line {
     return this.#again.shift() ?? this.#sources.next().value;
   }
 
-  /** True when another can be asked; it is then kept for `next`. */
-  get hasNext(): boolean {
+  /** What `next` will give. */
+  peek(): Source | undefined {
     const next = this.next();
     if (next !== undefined) this.#again.unshift(next);
-    return next !== undefined;
+    return next;
   }
 
   /** For one that has neither answered nor failed: it is as good as it was. */

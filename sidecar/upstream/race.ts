@@ -54,5 +54,5 @@ export async function settlesWithin(work: Promise<unknown>, ms: number): Promise
   }
 }
 
-// What it refuses is an answer too, of which a root would say no other.
-const isGood = ({ status }: Reply): boolean => status < 500 && status !== 408 && status !== 429;
+/** What it refuses is an answer too, of which a root would say no other. */
+export const isGood = ({ status }: Reply): boolean => status < 500 && status !== 408 && status !== 429;

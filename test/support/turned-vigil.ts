@@ -1,4 +1,5 @@
 import { Vigil } from '../../sidecar/upstream/vigil.ts';
+import { handBody } from './hand-body.ts';
 
 /** A vigil whose clock a test turns. */
 export function turnedVigil() {
@@ -12,19 +13,31 @@ export function turnedVigil() {
       return () => running.delete(run);
     },
   });
+  const pass = (ms: number): void => {
+    const endMs = clock.nowMs + ms;
+    while (clock.nowMs < endMs) {
+      const [[run, everyMs] = [() => {}, ms]] = running;
+      clock.nowMs += everyMs;
+      run();
+    }
+  };
   return {
     vigil,
     clock,
     /** Whether it looks at all. */
     isAwake: () => running.size > 0,
     /** Lets time pass, tick by tick. */
-    pass(ms: number): void {
-      const endMs = clock.nowMs + ms;
-      while (clock.nowMs < endMs) {
-        const [[run, everyMs] = [() => {}, ms]] = running;
-        clock.nowMs += everyMs;
-        run();
-      }
+    pass,
+    /** Has it see a root's body that takes so long. */
+    async passBody(length: number, ms: number): Promise<void> {
+      const hand = handBody();
+      const reading = vigil
+        .watch(hand.body, { kind: 'root', length, examine: () => undefined })
+        .read(() => {});
+      pass(ms);
+      await hand.send(length);
+      hand.end();
+      await reading;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Reply, Source } from '../../../functions/blob/upstream.ts';
+import type { Reply, ReplyBody, Source } from '../../../functions/blob/upstream.ts';
 import { parseAddress } from '../../../functions/protocol/address.ts';
 import { P2PError } from '../../../functions/protocol/errors.ts';
 import { type HedgeableSource, HedgedUpstream } from '../../../sidecar/upstream/hedged.ts';
@@ -19,9 +19,11 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
   let fail: (error: unknown) => void = () => {};
   // One that is read goes on until it is aborted.
   let stop: (error: unknown) => void = () => {};
-  const body = {
-    read: () =>
+  let sink: (piece: Uint8Array) => void | Promise<void> = () => {};
+  const body: ReplyBody = {
+    read: (reader) =>
       new Promise<void>((_, reject) => {
+        sink = reader;
         stop = reject;
       }),
     discard: () => {
@@ -57,7 +59,9 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
   return {
     seen,
     source: afterMs === undefined ? plain : hedgeable,
-    answer: (status = 206) => answer({ status, headers: { 'x-name': name }, body }),
+    answer: (status = 206) =>
+      answer({ status, headers: { 'x-name': name, 'content-range': 'bytes 0-999999/1000000' }, body }),
+    send: (bytes: number) => sink(new Uint8Array(bytes)),
     fail: () => fail(new P2PError('UPSTREAM_UNREACHABLE', name)),
   };
 }
@@ -92,7 +96,7 @@ test('asks nobody else while a source is quick', async () => {
   const { next, hedges } = hedged(first, second);
   const opening = open(next());
   first.answer();
-  assert.equal((await opening).headers, { 'x-name': 'first' });
+  assert.is((await opening).headers['x-name'], 'first');
   assert.equal([second.seen.asked, hedges()], [0, 0]);
 });
 
@@ -138,6 +142,58 @@ test('waits for the other when one of the two fails, and fails when both do', as
   fourth.fail();
   third.fail();
   await rejects('UPSTREAM_UNREACHABLE', failing);
+});
+
+test('asks the next at once where the one beside a silent source fails, whatever it says', async () => {
+  // All that was left in line waited for the silent one's own time-out.
+  for (const end of [
+    (one: ReturnType<typeof source>) => one.fail(),
+    (one: ReturnType<typeof source>) => one.answer(503),
+  ]) {
+    const [silent, failing, last] = [
+      source('0', { afterMs: 1 }),
+      source('1', { afterMs: 60_000 }),
+      source('2'),
+    ];
+    const { next } = hedged(silent, failing, last);
+    const opening = open(next());
+    while (failing.seen.asked === 0) await turn();
+    end(failing);
+    while (last.seen.asked === 0) await turn();
+    last.answer();
+    assert.is((await opening).from?.name, '2');
+    assert.equal([silent.seen.aborted, silent.seen.overtaken], [1, 1]);
+  }
+});
+
+test('keeps all that were asked in vain, in their order, for when the one that began breaks off', async () => {
+  const [first, second, third] = [source('0', { afterMs: 1 }), source('1', { afterMs: 1 }), source('2')];
+  const { next } = hedged(first, second, third);
+  const opening = open(next());
+  while (third.seen.asked === 0) await turn();
+  first.answer();
+  assert.is((await opening).from, undefined);
+  assert.equal([next()?.name, next()?.name, next()], ['1', '2', undefined]);
+});
+
+test('leaves what flows, however slowly, for any source but the origin', async () => {
+  for (const [kind, isLeft] of [
+    ['root', true],
+    ['origin', false],
+  ] as const) {
+    const [first, second] = [source('first', { afterMs: 60_000 }), source('second')];
+    const { next, lab } = hedged(first, { source: { ...second.source, kind } });
+    for (let time = 0; time < 8; time += 1) await lab.passBody(1_000_000, 400);
+    const opening = open(next());
+    first.answer();
+    const reading = (await opening).body.read(() => {});
+    for (let second = 0; second < 4; second += 1) {
+      first.send(1_000);
+      lab.pass(1_000);
+    }
+    assert.is(first.seen.left, isLeft ? 1 : 0, kind);
+    if (isLeft) await rejects('UPSTREAM_TIMEOUT', reading);
+  }
 });
 
 test('takes no quick failure for an answer while the other may have a better one', async () => {
