@@ -68,8 +68,8 @@ export class Blob {
   }
 
   /**
-   * As `read`, for one who can send parts of files: of those that are not sent whole the rest comes as bytes. A
-   * file stays open until the next piece is asked for.
+   * As `read`, for one who can send parts of files: of those that are not sent whole the rest comes as bytes. The
+   * files stay open until the next piece is asked for.
    */
   stream(span: Span, signal: AbortSignal): AsyncGenerator<Uint8Array | FilePiece, void, undefined> {
     return this.#pieces(span, signal, true);

@@ -5,8 +5,9 @@ import { BufferPool } from './buffer-pool.ts';
 import { countChunks, KiB, MiB, planRead, type Slice } from './chunk.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { BlobFacts } from './facts.ts';
-import { FilePiece } from './file-piece.ts';
+import type { FilePiece } from './file-piece.ts';
 import { Flight, type FlightReader } from './flight.ts';
+import { LentChunks, WORTH_A_FILE_BYTES } from './lent-chunks.ts';
 import { aheadOf } from './look-ahead.ts';
 import { readExtent } from './read-extent.ts';
 import type { Extent } from './store.ts';
@@ -26,8 +27,17 @@ export interface Supply {
   readonly landed?: Promise<unknown>;
 }
 
-// Below this, a system call for each of head and body costs more than the copy does.
-const WORTH_A_FILE_BYTES = 256 * KiB;
+// Handed over at once: between two that are sent one by one two threads have to wake, and the connection is idle. Of
+// what waits for a slow client an eviction frees no room on the disk: so they are not many.
+const MOST_FILES = 4;
+
+/** What was sent of what was to be. */
+interface Sent {
+  readonly bytes: number;
+  readonly isAll: boolean;
+}
+
+const NOTHING: Sent = { bytes: 0, isAll: false };
 
 // Shared by all reads: buffers go back as soon as a piece has been used.
 const POOL = new BufferPool();
@@ -52,6 +62,8 @@ export class Transfer {
   /** The first chunk of which some is held back. */
   #tailFrom = Number.POSITIVE_INFINITY;
   #window = 1;
+  /** How many files are sent at once: few at first, for whoever reads little or leaves. */
+  #files = 1;
   /** The chunks ahead that were asked for. */
   readonly #askedFor = new Set<number>();
   /** Those asked for ahead that had not landed when last looked at. */
@@ -81,8 +93,14 @@ export class Transfer {
     const { start, end } = this.#span;
     const heldBack = this.#ask.address.isManifest ? MANIFEST_HELD_BACK_BYTES : HELD_BACK_BYTES;
     const held = Math.max(start, end - heldBack);
-    for (const slice of planRead({ start, end: held }, this.#facts.chunkBytes)) {
+    for (let at = start; at < held; ) {
+      const sent = yield* this.#sendFiles(at, held);
+      at += sent.bytes;
+      if (sent.isAll) continue;
+      const [slice] = planRead({ start: at, end: held }, this.#facts.chunkBytes);
+      if (slice === undefined) break;
       yield* this.#slice(slice);
+      at += slice.to - slice.from;
       // The chunk before this one has had a chunk's time to be hashed: verifying it now waits for nothing.
       await this.#verifyBefore(slice.index);
     }
@@ -96,7 +114,31 @@ export class Transfer {
     for (const index of [...this.#supplies.keys()]) this.#letGo(index);
   }
 
-  async *#slice(slice: Slice): AsyncGenerator<Uint8Array | FilePiece, void, undefined> {
+  /** Has what is stored from `start` on sent as files; the rest of what is not all sent comes as bytes. */
+  async *#sendFiles(start: number, end: number): AsyncGenerator<FilePiece, Sent, undefined> {
+    // What is to be hashed whole comes by flights alone.
+    if (!this.#takesFiles || this.#pass !== undefined) return NOTHING;
+    const { trace } = this.#ask;
+    const wantedMs = trace?.now() ?? 0;
+    const slices = planRead({ start, end }, this.#facts.chunkBytes);
+    const lent = await LentChunks.of(this.#reader, this.#facts, slices, this.#files);
+    if (lent.first === undefined) return NOTHING;
+    this.first ??= lent.first;
+    const firstByteMs = trace?.now() ?? 0;
+    try {
+      yield lent.piece;
+    } finally {
+      lent.giveBack();
+    }
+    for (const { index, bytes, extent } of lent.sent())
+      this.#gave(index, bytes, extent, wantedMs, firstByteMs);
+    await this.#verifyBefore(Math.floor(start / this.#facts.chunkBytes));
+    this.#files = Math.min(MOST_FILES, 2 * this.#files);
+    const { sent, length } = lent.piece;
+    return { bytes: sent, isAll: sent === length };
+  }
+
+  async *#slice(slice: Slice): AsyncGenerator<Uint8Array, void, undefined> {
     const { index, from, to } = slice;
     let at = from;
     const { trace } = this.#ask;
@@ -106,16 +148,6 @@ export class Transfer {
     if (!(supply instanceof Flight)) {
       this.first ??= supply;
       firstByteMs = trace?.now() ?? 0;
-      const lent = this.#takesFiles && to - from >= WORTH_A_FILE_BYTES ? supply.lend?.() : undefined;
-      if (lent !== undefined) {
-        const piece = new FilePiece(lent.fd, from, to - from);
-        try {
-          yield piece;
-          at += piece.sent;
-        } finally {
-          lent.giveBack();
-        }
-      }
       try {
         for await (const piece of readExtent(supply, { ...slice, from: at }, POOL)) {
           yield piece;
@@ -144,17 +176,15 @@ export class Transfer {
         at += piece.length;
       }
     }
-    const origin = supply.from ?? 'unknown';
-    this.#reader.count(origin, to - from, index > this.#counted ? 1 : 0);
-    trace?.gave({
-      index,
-      bytes: to - from,
-      from: origin,
-      wantedMs,
-      firstByteMs,
-      doneMs: trace.now(),
-      journey: supply instanceof Flight ? supply.journey : undefined,
-    });
+    this.#gave(index, to - from, supply, wantedMs, firstByteMs);
+  }
+
+  #gave(index: number, bytes: number, supply: Supply, wantedMs: number, firstByteMs: number): void {
+    const from = supply.from ?? 'unknown';
+    const { trace } = this.#ask;
+    this.#reader.count(from, bytes, index > this.#counted ? 1 : 0);
+    const journey = supply instanceof Flight ? supply.journey : undefined;
+    trace?.gave({ index, bytes, from, wantedMs, firstByteMs, doneMs: trace.now(), journey });
     this.#counted = index;
   }
 
@@ -215,7 +245,7 @@ export class Transfer {
     const to = Math.min(last, index + 2 * this.#window);
     this.#asked = this.#asked.filter((ahead) => ahead > index && !this.#reader.hasLanded(this.#facts, ahead));
     if (this.#asked.length >= this.#window) return;
-    for (const next of aheadOf(index, to, this.#reader.lookAhead.seed)) {
+    for (const next of aheadOf(index, to, this.#reader.lookAhead.offset)) {
       if (this.#askedFor.has(next)) continue;
       if (!this.#reader.ahead(this.#ask, this.#facts, next)) return;
       this.#askedFor.add(next);

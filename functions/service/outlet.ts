@@ -66,9 +66,9 @@ export class Outlet {
   }
 
   /**
-   * Sends a part of a file, whose `sent` then says how much of it.
+   * Sends parts of files; `sent` then says how much of them.
    *
-   * @throws P2PError CLIENT_GONE; the file is not in use any more then.
+   * @throws P2PError CLIENT_GONE; no file is in use any more then.
    */
   async sendFile(piece: FilePiece, sender: FileSender): Promise<void> {
     // Behind another reply, or where there is no connection, the response only queues; with a trailer it frames.
@@ -80,8 +80,7 @@ export class Outlet {
     while (piece.sent < piece.length) {
       const length = Math.min(sliceBytes, piece.length - piece.sent);
       await this.#upload?.take(length, this.#gone.signal);
-      const slice = { file: piece.file, offset: piece.offset + piece.sent, length };
-      const sent = await sender.send(socket, slice, this.#gone.signal);
+      const sent = await sender.send(socket, piece.next(length), this.#gone.signal);
       piece.sent += sent;
       if (sent < length) return;
     }

@@ -2,8 +2,9 @@ import type { Socket } from 'node:net';
 import { extname } from 'node:path';
 import process from 'node:process';
 import { Worker } from 'node:worker_threads';
+import type { FileSpan } from '../../functions/blob/file-piece.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
-import type { FileSender, FileSpan } from '../../functions/service/file-sender.ts';
+import type { FileSender } from '../../functions/service/file-sender.ts';
 import type { SendOrder, ThreadOrder, ThreadReport } from './messages.ts';
 import { loadNative, type Native } from './native.ts';
 
@@ -53,13 +54,13 @@ export class Senders implements FileSender {
     return !this.#isBroken && descriptorOf(socket) !== undefined;
   }
 
-  async send(socket: Socket, { file, offset, length }: FileSpan, signal: AbortSignal): Promise<number> {
+  async send(socket: Socket, spans: readonly FileSpan[], signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     const descriptor = descriptorOf(socket);
     // Its own descriptor cannot be somebody else's by the time the thread comes to it.
     const copy = descriptor === undefined ? -1 : this.#native.dup(descriptor);
     if (copy < 0) return 0;
-    const report = await this.#order({ file, offset, length, socket: copy }, signal);
+    const report = await this.#order({ spans, socket: copy }, signal);
     signal.throwIfAborted();
     if (report.errno !== undefined && CLIENT_ERRORS.has(report.errno))
       throw new P2PError('CLIENT_GONE', 'the client closed the connection');

@@ -18,6 +18,10 @@ const COUNTER_BYTES = 8;
 
 interface Sending {
   readonly order: SendOrder;
+  /** Of `order.spans` the one being sent, and how much of it is. */
+  at: number;
+  of: number;
+  /** Of all of them. */
   sent: number;
 }
 
@@ -54,9 +58,11 @@ function run(): void {
     port.postMessage(report);
   };
   const turn = (sending: Sending) => {
-    const { socket, file, offset: start, length } = sending.order;
-    offset[0] = BigInt(start + sending.sent);
-    const sent = native.sendfile(socket, file, offset, Math.min(length - sending.sent, TURN_BYTES));
+    const { socket, spans } = sending.order;
+    const span = spans[sending.at];
+    if (span === undefined) return end(sending);
+    offset[0] = BigInt(span.offset + sending.of);
+    const sent = native.sendfile(socket, span.file, offset, Math.min(span.length - sending.of, TURN_BYTES));
     if (sent <= 0) {
       const errno = sent === 0 ? 0 : native.errno();
       if (errno === EAGAIN) ready.delete(sending);
@@ -64,11 +70,15 @@ function run(): void {
       return;
     }
     sending.sent += sent;
-    if (sending.sent === length) end(sending);
+    sending.of += sent;
+    if (sending.of < span.length) return;
+    sending.at += 1;
+    sending.of = 0;
+    if (sending.at === spans.length) end(sending);
   };
   const obey = (order: ThreadOrder): boolean => {
     if (order.type === 'send') {
-      const sending = { order, sent: 0 };
+      const sending = { order, at: 0, of: 0, sent: 0 };
       sendings.set(order.id, sending);
       ready.add(sending);
       control(EPOLL_CTL_ADD, order.socket, EPOLLOUT | EPOLLET, order.id);

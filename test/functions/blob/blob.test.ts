@@ -1,4 +1,4 @@
-import { readSync } from 'node:fs';
+import { readdirSync, readlinkSync, readSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KiB, MiB } from '../../../functions/blob/chunk.ts';
@@ -278,38 +278,126 @@ test('stops with the reason of the signal while it waits for bytes', async () =>
   assert.is(((await reading) as Error).message, 'enough');
 });
 
-test('gives parts of open files to who can send them, and as bytes what of them was not sent', async () => {
-  await using origin = await startOrigin();
-  await using dir = await tempDir();
+const FILES = 7;
+
+/** A blob of seven chunks, each in a file that was looked at, so that it can be lent. */
+async function onDisk() {
+  const origin = await startOrigin();
+  const dir = await tempDir();
   const durable = await FolderStore.open(dir.path);
   const memory = new MemoryStore({ maxBytes: 64 * MiB });
-  await using kit = openReader({ store: new TieredStore(memory, durable), chunkBytes: MiB });
-  const bytes = blobOf(3 * MiB, 'files');
+  const kit = openReader({ store: new TieredStore(memory, durable), chunkBytes: MiB });
+  const bytes = blobOf(FILES * MiB, 'files');
   const url = origin.put('/blob', bytes, { headers: { 'cache-control': 'max-age=60' } });
   await kit.read(url);
   await kit.reader.settled();
-  let files = 0;
-  // Of a file that was not looked at yet the bytes come out of memory, and it is looked at for the next reader.
-  const stream = async () => {
-    files = 0;
-    const pieces: Buffer[] = [];
-    const { signal } = new AbortController();
-    for await (const piece of (await kit.open(url)).stream({ start: 0, end: bytes.length }, signal)) {
-      if (!(piece instanceof FilePiece)) {
-        pieces.push(Buffer.from(piece));
-        continue;
+  const open = () => kit.open(url);
+  const isLent = async () => {
+    let files = 0;
+    for await (const piece of (await open()).stream({ start: 0, end: bytes.length }, NEVER))
+      if (piece instanceof FilePiece) {
+        files += piece.next(piece.length).length;
+        piece.sent = piece.length;
       }
-      files += 1;
-      piece.sent = Math.floor(piece.length / 3);
-      const sent = Buffer.alloc(piece.sent);
-      readSync(piece.file, sent, 0, sent.length, piece.offset);
-      pieces.push(sent);
-    }
-    same(Buffer.concat(pieces), bytes);
-    return files;
+    return files === FILES;
   };
-  await until('all files to have been looked at', async () => (await stream()) === 3);
-  assert.is(origin.hits.length, 3);
+  // Of a file that was not looked at yet the bytes come out of memory, and it is looked at for the next reader.
+  await until('all files to have been looked at', isLent);
+  return {
+    origin,
+    durable,
+    bytes,
+    open,
+    /** Files of chunks that this process has open. */
+    openFiles: () =>
+      readdirSync('/proc/self/fd').filter((fd) => linkOf(fd).startsWith(`${dir.path}/v1/`)).length,
+    async [Symbol.asyncDispose]() {
+      await kit[Symbol.asyncDispose]();
+      await dir[Symbol.asyncDispose]();
+      await origin[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const NEVER = new AbortController().signal;
+
+/** What an open file is; a descriptor may be closed by the time it is looked at. */
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return '';
+  }
+}
+
+/** Sends as much of a piece as is asked for. */
+function send(piece: FilePiece, length: number): Buffer {
+  const spans = piece.next(length).map((span) => {
+    const into = Buffer.alloc(span.length);
+    assert.is(readSync(span.file, into, 0, span.length, span.offset), span.length);
+    return into;
+  });
+  piece.sent += length;
+  return Buffer.concat(spans);
+}
+
+test('gives parts of open files to who can send them, more at once as it goes on', async () => {
+  await using kit = await onDisk();
+  const counts: number[] = [];
+  const pieces: Uint8Array[] = [];
+  for await (const piece of (await kit.open()).stream({ start: 0, end: kit.bytes.length }, NEVER)) {
+    if (piece instanceof FilePiece) counts.push(piece.next(piece.length).length);
+    pieces.push(piece instanceof FilePiece ? send(piece, piece.length) : Buffer.from(piece));
+  }
+  assert.equal(counts, [1, 2, 4]);
+  same(Buffer.concat(pieces), kit.bytes);
+  assert.is(kit.origin.hits.length, FILES);
+});
+
+test('gives as bytes what of files was not sent, wherever that ends', async () => {
+  await using kit = await onDisk();
+  const { length } = kit.bytes;
+  for (const share of [0, 1 / 3, 1 / 2, 3 / 4, 1 - 1 / MiB]) {
+    for (const [start, end] of [
+      [0, length],
+      [MiB / 2, length - 5],
+      [MiB - 1, 3 * MiB + 1],
+    ] as const) {
+      const pieces: Uint8Array[] = [];
+      for await (const piece of (await kit.open()).stream({ start, end }, NEVER))
+        pieces.push(
+          piece instanceof FilePiece ? send(piece, Math.floor(piece.length * share)) : Buffer.from(piece),
+        );
+      same(Buffer.concat(pieces), kit.bytes.subarray(start, end));
+    }
+  }
+});
+
+test('keeps files that were lent open until they are sent, whatever becomes of them meanwhile', async () => {
+  await using kit = await onDisk();
+  const pieces: Uint8Array[] = [];
+  const blob = await kit.open();
+  for await (const piece of blob.stream({ start: 0, end: kit.bytes.length }, NEVER)) {
+    // Evicted, with its file closed where nobody uses it.
+    if (piece instanceof FilePiece && piece.next(piece.length).length > 1)
+      await kit.durable.remove(blob.facts.key);
+    pieces.push(piece instanceof FilePiece ? send(piece, piece.length) : Buffer.from(piece));
+  }
+  same(Buffer.concat(pieces), kit.bytes);
+  await kit.durable.close();
+  await until('files to be closed', () => kit.openFiles() === 0);
+});
+
+test('gives all files back to the store when who reads leaves while they are sent', async () => {
+  await using kit = await onDisk();
+  for await (const piece of (await kit.open()).stream({ start: 0, end: kit.bytes.length }, NEVER))
+    if (piece instanceof FilePiece) {
+      piece.sent = piece.length;
+      if (piece.length > MiB) break;
+    }
+  assert.ok(kit.openFiles() > 0);
+  await kit.durable.close();
+  await until('files to be closed', () => kit.openFiles() === 0);
 });
 
 test('tells where bytes came from, each chunk counted once', async () => {

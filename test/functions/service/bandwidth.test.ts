@@ -157,20 +157,21 @@ test('holds back what is sent, as bytes, as files and relayed, and no byte is lo
   const clock = hurriedClock();
   const upload = new Bandwidth(RATE, clock);
   const slices: number[] = [];
+  const half = bytes.length / 2;
+  const halves = [0, half].map((offset) => ({ file: 0, offset, length: half }));
   const files: FileSender = {
     canSend: () => true,
-    send(socket, { offset, length }) {
-      slices.push(length);
-      return new Promise((resolve) =>
-        socket.write(bytes.subarray(offset, offset + length), () => resolve(length)),
-      );
+    send(socket, spans) {
+      const parts = Buffer.concat(spans.map(({ offset, length }) => bytes.subarray(offset, offset + length)));
+      slices.push(parts.length);
+      return new Promise((resolve) => socket.write(parts, () => resolve(parts.length)));
     },
   };
   await using server = await listen(async (request, response) => {
     const outlet = new Outlet(response, upload);
     response.setHeader('content-length', bytes.length);
     if (request.url === '/relayed') await outlet.relay({ read: async (sink) => sink(bytes) });
-    else if (request.url === '/file') await outlet.sendFile(new FilePiece(0, 0, bytes.length), files);
+    else if (request.url === '/file') await outlet.sendFile(new FilePiece(halves), files);
     else await outlet.send(bytes);
     response.end();
   });

@@ -65,7 +65,7 @@ interface Kit {
 }
 
 async function sendAll(response: ServerResponse, { senders, file }: Kit): Promise<number> {
-  const piece = new FilePiece(file, 0, SIZE);
+  const piece = new FilePiece([{ file, offset: 0, length: SIZE }]);
   await new Outlet(response).sendFile(piece, senders);
   return piece.sent;
 }
@@ -97,12 +97,34 @@ test('sends parts from any place, each behind what was written before it', async
     const outlet = new Outlet(response);
     const cut = 3 * MiB + 12_345;
     await outlet.send(BYTES.subarray(0, cut));
-    const piece = new FilePiece(file, cut, 2 * MiB);
+    const piece = new FilePiece([{ file, offset: cut, length: 2 * MiB }]);
     await outlet.sendFile(piece, senders);
     await outlet.send(BYTES.subarray(cut + piece.sent));
     return SIZE;
   });
   assert.is(sha256(await bodyOf(kit.server.port)), sha256(BYTES));
+});
+
+test('sends several files in their order, and says how much when one of them is shorter than it was', async () => {
+  const halves = (file: number) => [
+    { file, offset: SIZE / 2, length: SIZE / 2 },
+    { file, offset: 0, length: SIZE / 2 },
+  ];
+  await using kit = await stage(async (response, { senders, file }) => {
+    const piece = new FilePiece(halves(file));
+    await new Outlet(response).sendFile(piece, senders);
+    return piece.sent;
+  });
+  const swapped = Buffer.concat([BYTES.subarray(SIZE / 2), BYTES.subarray(0, SIZE / 2)]);
+  assert.is(sha256(await bodyOf(kit.server.port)), sha256(swapped));
+  await using short = await stage(async (response, { senders, file, path }) => {
+    await truncate(path, MiB);
+    const piece = new FilePiece([...halves(file).slice(1), ...halves(file).slice(0, 1)]);
+    await new Outlet(response).sendFile(piece, senders);
+    return piece.sent;
+  });
+  assert.is(await bodyOf(short.server.port).catch(({ code }) => code), 'ECONNRESET');
+  assert.equal(short.outcomes, [MiB]);
 });
 
 test('waits for a client that does not read, and goes on when it does', async () => {
@@ -128,7 +150,7 @@ test('stops when the client leaves, and is done with the file then', async () =>
 test('says how much it has sent of a file that turns out to be shorter', async () => {
   await using kit = await stage(async (response, { senders, file, path }) => {
     await truncate(path, MiB);
-    const piece = new FilePiece(file, 0, SIZE);
+    const piece = new FilePiece([{ file, offset: 0, length: SIZE }]);
     const outlet = new Outlet(response);
     await outlet.sendFile(piece, senders);
     assert.is(piece.sent, MiB);
@@ -178,7 +200,7 @@ test('does not keep a process from ending, by itself or by exit', async () => {
       const senders = Senders.open(2);
       const handle = await open('./package.json');
       const server = createServer(async (socket) => {
-        await senders.send(socket, { file: handle.fd, offset: 0, length: 10 }, new AbortController().signal);
+        await senders.send(socket, [{ file: handle.fd, offset: 0, length: 10 }], new AbortController().signal);
         socket.end();
       }).listen(0, '127.0.0.1', () => {
         const client = connect(server.address().port, '127.0.0.1');
