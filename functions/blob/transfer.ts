@@ -245,7 +245,7 @@ export class Transfer {
     const to = Math.min(last, index + 2 * this.#window);
     this.#asked = this.#asked.filter((ahead) => ahead > index && !this.#reader.hasLanded(this.#facts, ahead));
     if (this.#asked.length >= this.#window) return;
-    for (const next of aheadOf(index, to, this.#reader.lookAhead.offset)) {
+    for (const next of aheadOf(index, to, this.#reader.lookAhead.seed)) {
       if (this.#askedFor.has(next)) continue;
       if (!this.#reader.ahead(this.#ask, this.#facts, next)) return;
       this.#askedFor.add(next);
