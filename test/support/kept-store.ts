@@ -1,3 +1,4 @@
+import type { Test } from 'uvu';
 import { DiskStore } from '../../functions/blob/disk/disk.ts';
 import type { BlobFacts } from '../../functions/blob/facts.ts';
 import { accessPath, chunkPath, factsPath } from '../../functions/blob/path.ts';
@@ -14,8 +15,10 @@ import type { Kept, Shelf } from '../../functions/root/shelf.ts';
 import { UsedStore } from '../../functions/root/used-store.ts';
 import { HttpClient } from '../../functions/service/http-client.ts';
 import { sha256 } from './blob-of.ts';
+import { startMinio } from './minio.ts';
 import type { S3Server } from './s3-server.ts';
 import { chunkOf } from './samples.ts';
+import { shared } from './shared.ts';
 import { tempDir } from './temp-dir.ts';
 import { PATIENCE_MS } from './until.ts';
 
@@ -57,7 +60,7 @@ export async function openKeptFolder(): Promise<KeptStore> {
 let prefixes = 0;
 
 /** A root's store in a bucket, below a prefix of its own. */
-export async function openKeptBucket(s3: S3Server): Promise<KeptStore> {
+async function openKeptBucket(s3: S3Server): Promise<KeptStore> {
   const http = new HttpClient({
     connectMs: PATIENCE_MS,
     firstByteMs: 10_000,
@@ -79,6 +82,23 @@ export async function openKeptBucket(s3: S3Server): Promise<KeptStore> {
   return kept(new S3Store(bucket), new S3Shelf(bucket), new S3Records(bucket), async () => {
     await http.close();
   });
+}
+
+/** Where a root keeps things, each with what adds a test of it and how it is opened: `real` adds those that need MinIO. */
+export function keptPlaces(test: Test, real: Test) {
+  const minio = shared(test, startMinio);
+  const openBucket = async () => openKeptBucket(await minio());
+  const places = [
+    ['folder', test, openKeptFolder],
+    ['S3', real, openBucket],
+  ] as const;
+  return { places, openBucket };
+}
+
+/** The blobs of which a chunk is left, by the two letters of their keys. */
+export async function lettersLeft(kept: KeptStore): Promise<string[]> {
+  const chunks = (await kept.names()).filter((name) => /\/\d+$/.test(name));
+  return [...new Set(chunks.map((name) => name.slice(3, 5)))];
 }
 
 function kept(inner: ChunkStore, real: Shelf, records: Records, end: () => Promise<void>): KeptStore {

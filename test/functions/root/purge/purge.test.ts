@@ -10,18 +10,17 @@ import {
   CHUNK_BYTES,
   type KeptStore,
   keepBlob,
-  openKeptBucket,
+  keptPlaces,
+  lettersLeft,
   openKeptFolder,
 } from '../../../support/kept-store.ts';
-import { startMinio } from '../../../support/minio.ts';
 import { need } from '../../../support/programs.ts';
 import { throws } from '../../../support/rejects.ts';
-import { shared } from '../../../support/shared.ts';
 
 const NAME = 'functions/root/purge/purge';
 const test = suite(NAME);
 const real = need(test, NAME, 'minio');
-const minio = shared(test, startMinio);
+const { places, openBucket } = keptPlaces(test, real);
 
 const HUB = 'https://registry-1.docker.io';
 const NAMES = {
@@ -44,11 +43,6 @@ const partsOf = (kept: KeptStore, released: Released = { names: [] }): PurgePart
 
 const always = () => true;
 
-const lettersLeft = async (kept: KeptStore): Promise<string[]> => {
-  const chunks = (await kept.names()).filter((name) => /\/\d+$/.test(name));
-  return [...new Set(chunks.map((name) => name.slice(3, 5)))];
-};
-
 test('takes names of images, URLs and origins for what was learnt there', () => {
   const source = (order: object) => (target(order) as { source?: string }).source;
   assert.is(source({ repository: 'alpine' }), `${HUB}/v2/library/alpine`);
@@ -63,10 +57,7 @@ test('takes names of images, URLs and origins for what was learnt there', () => 
   }
 });
 
-for (const [where, each, open] of [
-  ['folder', test, openKeptFolder],
-  ['S3', real, async () => openKeptBucket(await minio())],
-] as const) {
+for (const [where, each, open] of places) {
   each(
     `${where}: forgets a repository, or an origin, and nothing else, and is done when done once`,
     async () => {
@@ -91,7 +82,7 @@ for (const [where, each, open] of [
 }
 
 real('leaves chunks that were handed out for as long as they may be read, and tells how long', async () => {
-  await using kept = await openKeptBucket(await minio());
+  await using kept = await openBucket();
   const { key, addressKey } = await keepBlob(kept.bare, 'aa', { source: `${HUB}/v2/library/alpine` });
   const id = { key, chunkBytes: CHUNK_BYTES, index: 0 };
   const located = await kept.store.locate?.(id);

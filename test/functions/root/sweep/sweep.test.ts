@@ -12,19 +12,18 @@ import {
   CHUNK_BYTES,
   type KeptStore,
   keepBlob,
-  openKeptBucket,
+  keptPlaces,
+  lettersLeft,
   openKeptFolder,
 } from '../../../support/kept-store.ts';
-import { startMinio } from '../../../support/minio.ts';
 import { need } from '../../../support/programs.ts';
 import { chunkOf } from '../../../support/samples.ts';
-import { shared } from '../../../support/shared.ts';
 import { until } from '../../../support/until.ts';
 
 const NAME = 'functions/root/sweep/sweep';
 const test = suite(NAME);
 const real = need(test, NAME, 'minio');
-const minio = shared(test, startMinio);
+const { places, openBucket } = keptPlaces(test, real);
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -44,18 +43,7 @@ const partsOf = (kept: KeptStore, policy: Partial<SweepPolicy> = {}): SweepParts
 const run = (kept: KeptStore, policy: Partial<SweepPolicy> = {}, order: Partial<SweepOrder> = {}) =>
   sweep(partsOf(kept, policy), { ...ORDER, ...order });
 
-/** The blobs of which something is left, by the two letters of their keys. */
-const blobsLeft = async (kept: KeptStore): Promise<string[]> => {
-  const chunks = (await kept.names()).filter((name) => /\/\d+$/.test(name));
-  return [...new Set(chunks.map((name) => name.slice(3, 5)))];
-};
-
-const OPENERS = [
-  ['folder', test, openKeptFolder],
-  ['S3', real, async () => openKeptBucket(await minio())],
-] as const;
-
-for (const [where, each, open] of OPENERS) {
+for (const [where, each, open] of places) {
   each(`${where}: removes what aged, with its facts, and keeps what was read since`, async () => {
     await using kept = await open();
     const [old, read] = [await keepBlob(kept.store, 'aa'), await keepBlob(kept.store, 'bb')];
@@ -66,7 +54,7 @@ for (const [where, each, open] of OPENERS) {
     assert.is(report.isDone, true);
     assert.is(report.removed.aged.blobs, 1);
     assert.ok(report.removed.aged.bytes > 2 * CHUNK_BYTES);
-    assert.equal(await blobsLeft(kept), ['bb']);
+    assert.equal(await lettersLeft(kept), ['bb']);
     assert.is(await kept.bare.readFacts(old.addressKey), undefined);
     assert.ok(await kept.bare.readFacts(read.addressKey));
     assert.equal(await lastReport(kept.records), report);
@@ -91,7 +79,7 @@ for (const [where, each, open] of OPENERS) {
     const real = await run(kept);
     assert.equal(real.removed, report.removed);
     assert.is(real.leftovers, 1);
-    assert.equal(await blobsLeft(kept), ['cc']);
+    assert.equal(await lettersLeft(kept), ['cc']);
     assert.equal(await kept.names('lease/'), []);
   });
 
@@ -122,7 +110,7 @@ for (const [where, each, open] of OPENERS) {
         assert.equal(report.checked, { chunks: 3, corrupt: 0 });
       }
       assert.ok(runs > 3, `${runs} runs`);
-      assert.is((await blobsLeft(kept)).length, 3);
+      assert.is((await lettersLeft(kept)).length, 3);
     },
   );
 
@@ -151,9 +139,9 @@ for (const [where, each, open] of OPENERS) {
       // Enough for what the dead one has doomed to count no more; what it had begun beside may have done so just now.
       kept.advance(HOUR);
       await run(kept);
-      return (await blobsLeft(kept)).length === 1;
+      return (await lettersLeft(kept)).length === 1;
     });
-    assert.equal(await blobsLeft(kept), ['dd']);
+    assert.equal(await lettersLeft(kept), ['dd']);
     const left = (await kept.names()).filter((name) => !name.startsWith('v1/dd/'));
     assert.equal(left, []);
   });
@@ -168,7 +156,7 @@ test('keeps to the quota, last used first to stay', async () => {
   await kept.another().read({ key: 'aa'.repeat(32), chunkBytes: CHUNK_BYTES, index: 1 });
   kept.advance(3 * HOUR);
   const report = await run(kept, { maxBytes: 5 * CHUNK_BYTES });
-  assert.equal(await blobsLeft(kept), ['aa', 'dd']);
+  assert.equal(await lettersLeft(kept), ['aa', 'dd']);
   assert.is(report.removed['over quota'].blobs, 2);
   assert.is(report.overBytes, 0);
   // And again there is nothing to do.
@@ -187,7 +175,7 @@ test('removes chunks of an old version and of nothing, and leaves a fill in prog
   // A fill whose facts are not written yet.
   await kept.store.write({ key: 'dd'.repeat(32), chunkBytes: CHUNK_BYTES, index: 5 }, chunkOf(10, 'fill'));
   const report = await run(kept);
-  assert.equal(await blobsLeft(kept), ['cc', 'dd']);
+  assert.equal(await lettersLeft(kept), ['cc', 'dd']);
   assert.is(report.removed.orphaned.blobs, 2);
 });
 
@@ -223,7 +211,7 @@ test('costs a blob that is read all day a mark an hour at most', async () => {
 });
 
 real('never removes a chunk that was handed out while its URL lives, whenever it was marked', async () => {
-  await using kept = await openKeptBucket(await minio());
+  await using kept = await openBucket();
   assert.is(kept.shelf.lentMs, PLAN_LIFE_MS);
   const facts = await keepBlob(kept.store, 'aa');
   const id = { key: facts.key, chunkBytes: CHUNK_BYTES, index: 0 };
@@ -245,7 +233,7 @@ real('never removes a chunk that was handed out while its URL lives, whenever it
 });
 
 real('of two who remove a blob at once one does, and what says so stays until it has', async () => {
-  await using kept = await openKeptBucket(await minio());
+  await using kept = await openBucket();
   const facts = await keepBlob(kept.store, 'aa');
   const folder = keyPath(facts.key);
   kept.advance(31 * DAY);
@@ -269,7 +257,7 @@ real('of two who remove a blob at once one does, and what says so stays until it
 });
 
 real('what a crash has left doomed is removed by the next one, once', async () => {
-  await using kept = await openKeptBucket(await minio());
+  await using kept = await openBucket();
   const facts = await keepBlob(kept.store, 'aa');
   const folder = keyPath(facts.key);
   kept.advance(31 * DAY);
@@ -284,7 +272,7 @@ real('a chunk is handed out or removed, not both, whichever of the two comes fir
   // Each step of the sweep, at which somebody asks where the chunk is.
   for (const step of ['claim', 'pages', 'remove'] as const) {
     for (const when of ['before', 'after'] as const) {
-      await using kept = await openKeptBucket(await minio());
+      await using kept = await openBucket();
       const facts = await keepBlob(kept.store, 'aa');
       const id = { key: facts.key, chunkBytes: CHUNK_BYTES, index: 0 };
       kept.advance(31 * DAY);
@@ -327,7 +315,7 @@ real('a chunk is handed out or removed, not both, whichever of the two comes fir
 });
 
 real('removes a blob of more objects than a page has', async () => {
-  await using kept = await openKeptBucket(await minio());
+  await using kept = await openBucket();
   const key = 'aa'.repeat(32);
   const names = Array.from({ length: 1_050 }, (_, index) => chunkPath({ key, chunkBytes: 1, index }));
   for (let at = 0; at < names.length; at += 100)
@@ -339,7 +327,7 @@ real('removes a blob of more objects than a page has', async () => {
 });
 
 real('begins anew where the last one left more than can be read', async () => {
-  await using kept = await openKeptBucket(await minio());
+  await using kept = await openBucket();
   await kept.records.put(STATE_PATH, { savedAtMs: kept.now(), state: 'x'.repeat(17 * 1024 * 1024) });
   await keepBlob(kept.store, 'aa');
   const { isDone, found } = await run(kept);
@@ -361,7 +349,7 @@ test('facts that cannot be read for the moment end the sweep: their blobs are no
     (error: Error) => error.message,
   );
   assert.is(await failed, 'away');
-  assert.equal(await blobsLeft(kept), ['aa']);
+  assert.equal(await lettersLeft(kept), ['aa']);
   assert.ok((await kept.names()).includes(factsPath(addressKey)));
 });
 
