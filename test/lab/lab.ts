@@ -17,6 +17,8 @@ export interface LabBlob {
   /** What a client compares with. */
   readonly file: string;
   readonly seed: string;
+  /** Of all reads of it through agents (W3C Trace Context). */
+  readonly trace: string;
 }
 
 /** A cluster on a network, with clients on its hosts. */
@@ -43,6 +45,8 @@ export interface LabOptions extends Omit<ClusterOptions, 'dir'> {
   readonly prepare?: (dir: string) => Promise<void>;
 }
 
+// What each client says it is.
+const SPAN = '0000000000000001';
 const IDLE_SECONDS = 60;
 const PIECE_BYTES = 8 * 1024 * 1024;
 
@@ -74,7 +78,14 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       const file = join(dir.path, `blob-${blobs}`);
       writeBlob(file, bytes);
       const digest = `sha256:${sha256(bytes)}`;
-      const blob: LabBlob = { size, seed, file, digest, path: `/v2/lab/blobs/${digest}` };
+      const blob: LabBlob = {
+        size,
+        seed,
+        file,
+        digest,
+        path: `/v2/lab/blobs/${digest}`,
+        trace: digest.slice(-32),
+      };
       await lab.restock(blob);
       return blob;
     },
@@ -82,8 +93,11 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     async restock({ path, size, seed }) {
       await cluster.origin.program.tell({ put: path, size, seed });
     },
-    pull: (agent, blob, way, idleSeconds) =>
-      start(agent, blob, { host: '127.0.0.1', ...WAYS[way](originUrl, blob.path) }, idleSeconds),
+    pull(agent, blob, way, idleSeconds) {
+      const { port, target, headers } = WAYS[way](originUrl, blob.path);
+      const traced = [...headers, `traceparent: 00-${blob.trace}-${SPAN}-01`];
+      return start(agent, blob, { host: '127.0.0.1', port, target, headers: traced }, idleSeconds);
+    },
     pullDirectly(agent, blob) {
       const { hostname, host, port } = new URL(originUrl);
       const asking = { target: blob.path, headers: [`Host: ${host}`] };
@@ -91,6 +105,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     },
     async [Symbol.asyncDispose]() {
       await cluster[Symbol.asyncDispose]();
+      await network[Symbol.asyncDispose]();
       await dir[Symbol.asyncDispose]();
     },
   };

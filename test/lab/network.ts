@@ -39,8 +39,8 @@ export interface Host extends Place {
   heal(): Promise<void>;
 }
 
-/** Hosts around a switch; the switch is this process's own namespace. */
-export interface Network {
+/** Hosts around a switch; the switch is this process's own namespace. Disposed of, there can be another. */
+export interface Network extends AsyncDisposable {
   addHost(name: string, address: string, link?: Partial<LinkOptions>): Promise<Host>;
 }
 
@@ -59,14 +59,27 @@ export async function openNetwork(dir: string, link: LinkOptions): Promise<Netwo
   await ip('addr', 'add', `${LAB_ADDRESS}/${PREFIX_BITS}`, 'dev', BRIDGE);
   await ip('link', 'set', BRIDGE, 'up');
   let relay: string | undefined;
+  const names: string[] = [];
   return {
     addHost(name, address, own = {}) {
       const whole = { ...link, ...own };
       if (whole.delayMs !== undefined) relay ??= compileC(new URL('relay.c', import.meta.url), dir);
+      names.push(name);
       return addHost(name, address, whole, relay);
+    },
+    async [Symbol.asyncDispose]() {
+      // A namespace goes some time after its last process, and would take its link along only then.
+      for (const name of names) {
+        await ip('link', 'del', portOf(name));
+        await ip('netns', 'del', name);
+      }
+      await ip('link', 'del', BRIDGE);
     },
   };
 }
+
+/** The switch's end of a host's link. */
+const portOf = (name: string): string => `to-${name}`;
 
 async function addHost(
   name: string,
@@ -74,7 +87,7 @@ async function addHost(
   { mbit, delayMs }: LinkOptions,
   relay: string | undefined,
 ): Promise<Host> {
-  const port = `to-${name}`;
+  const port = portOf(name);
   await ip('netns', 'add', name);
   if (delayMs === undefined || relay === undefined)
     await ip('link', 'add', port, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', name);
