@@ -42,9 +42,13 @@ module.exports = {
     {
       name: 'blob-packages',
       severity: 'error',
-      comment: 'The core depends on lru-cache and http-cache-semantics alone; put the rest behind a port.',
+      comment:
+        'The core depends on lru-cache, http-cache-semantics and a faster CRC alone; put the rest behind a port.',
       from: { path: '^functions/blob/' },
-      to: { path: 'node_modules/', pathNot: 'node_modules/(lru-cache|(@types/)?http-cache-semantics)/' },
+      to: {
+        path: 'node_modules/',
+        pathNot: 'node_modules/(lru-cache|(@types/)?http-cache-semantics|@node-rs/crc32)/',
+      },
     },
     {
       name: 'service-knows-no-root',

@@ -28,7 +28,7 @@ const LAYERS: readonly Layer[] = [
   },
   {
     files: /^functions\/blob\//,
-    mayReach: /^(?:functions\/(?:blob|protocol)\/|node:|lru-cache$|http-cache-semantics$)/,
+    mayReach: /^(?:functions\/(?:blob|protocol)\/|node:|lru-cache$|http-cache-semantics$|@node-rs\/crc32$)/,
     remedy: 'state what blob/ needs as a port',
   },
   {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import { sha256Hex } from '../hash.ts';
 import { chunkPath } from '../path.ts';
+import { crc32 } from './crc32.ts';
 
 /** Length of the seal that ends a chunk's file. */
 export const SEAL_BYTES = 64;
