@@ -10,6 +10,8 @@ export interface UpstreamQuery {
   readonly headers: HeaderLines;
   /** True for a range of a blob whose facts are known: most of all bytes, so worth the cheapest way. */
   readonly bulk?: boolean;
+  /** Told of bytes that come before the head can be given, as what has to be whole first is not silent. */
+  readonly heard?: (() => void) | undefined;
 }
 
 /** The head of a reply, with a body that flows only while it is read. */

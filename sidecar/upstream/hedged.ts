@@ -79,10 +79,19 @@ export class HedgedUpstream implements Upstream {
   async #open(request: Request, source: Source, signal: AbortSignal): Promise<Reply> {
     if (!isHedgeable(source)) return source.open(request.query, signal);
     const { own } = linkTo(signal);
+    let bytesCame = false;
+    const heard = () => {
+      bytesCame = true;
+    };
+    const isHeard = () => {
+      const came = bytesCame;
+      bytesCame = false;
+      return came;
+    };
     const opening = source
-      .open(request.query, own.signal)
+      .open({ ...request.query, heard }, own.signal)
       .then((reply) => this.#watched(request, source, reply, own));
-    const other = await this.#beside(request, source, opening);
+    const other = await this.#beside(request, source, opening, isHeard);
     if (other === undefined) return opening;
     const rival = linkTo(signal).own;
     return fastest(
@@ -139,12 +148,13 @@ export class HedgedUpstream implements Upstream {
     { line }: Request,
     { hedge }: HedgeableSource,
     opening: Promise<Reply>,
+    isHeard: () => boolean,
   ): Promise<Source | undefined> {
     const { shareMs } = line;
     let waitedMs = Math.min(hedge.afterMs, shareMs);
-    if ((await settlesWithin(opening, waitedMs)) || line.peek() === undefined) return undefined;
+    if ((await settlesWithin(opening, waitedMs, isHeard)) || line.peek() === undefined) return undefined;
     if (waitedMs < shareMs && !hedge.begin()) {
-      if (await settlesWithin(opening, shareMs - waitedMs)) return undefined;
+      if (await settlesWithin(opening, shareMs - waitedMs, isHeard)) return undefined;
       waitedMs = shareMs;
     }
     line.waited(waitedMs);

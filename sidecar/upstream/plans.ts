@@ -23,7 +23,7 @@ interface Known {
 /** What plans take. */
 export interface PlansParts {
   /** Asks the stores that plans name. */
-  readonly http: HttpClient;
+  readonly http: Pick<HttpClient, 'request'>;
   /** Size of the chunks that are asked for. */
   readonly chunkBytes: number;
   readonly now: () => number;
@@ -70,7 +70,7 @@ export class Plans {
     const name = this.#nameOf(query, wanted);
     const learning = this.#known.has(name) ? undefined : this.#learn(name, query, wanted, open);
     const refused = await (learning && unlessAborted(learning, signal, (reply) => reply?.body.discard()));
-    return refused ?? (await this.#read(name, wanted, signal)) ?? open(query, signal);
+    return refused ?? (await this.#read(name, wanted, query, signal)) ?? open(query, signal);
   }
 
   /** True of a root that knows plans: another would take the question for one for bytes, so HEAD comes first. */
@@ -137,7 +137,12 @@ export class Plans {
   }
 
   /** The chunk, from where it is; `undefined` when it is not there, or not what it should be. */
-  async #read(name: string, wanted: Span, signal: AbortSignal): Promise<Reply | undefined> {
+  async #read(
+    name: string,
+    wanted: Span,
+    { heard }: UpstreamQuery,
+    signal: AbortSignal,
+  ): Promise<Reply | undefined> {
     const known = this.#known.get(name)?.known;
     if (known === undefined || this.#parts.now() >= known.untilMs) return undefined;
     const { plan, failed } = known;
@@ -147,7 +152,7 @@ export class Plans {
     if (chunk === undefined || wanted.end < end || wanted.end > wanted.start + plan.chunkBytes)
       return undefined;
     try {
-      const bytes = await this.#fetch(chunk.url, end - wanted.start, signal);
+      const bytes = await this.#fetch(chunk.url, end - wanted.start, heard, signal);
       if ((await sha256Hex(bytes)) === chunk.sha256)
         return replyOf(plan, { start: wanted.start, end }, bytes);
     } catch (error) {
@@ -172,7 +177,12 @@ export class Plans {
     return Math.floor(start / (ASKED_CHUNKS * this.#parts.chunkBytes));
   }
 
-  async #fetch(url: string, length: number, signal: AbortSignal): Promise<Buffer> {
+  async #fetch(
+    url: string,
+    length: number,
+    heard: UpstreamQuery['heard'],
+    signal: AbortSignal,
+  ): Promise<Buffer> {
     const { status, headers, body } = await this.#parts.http.request(
       { url, method: 'GET', headers: {} },
       signal,
@@ -186,6 +196,7 @@ export class Plans {
     await body.read((piece) => {
       bytes.set(piece, filled);
       filled += piece.length;
+      heard?.();
     });
     return bytes;
   }

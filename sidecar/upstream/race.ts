@@ -40,8 +40,20 @@ export async function fastest(...racers: readonly [Racer, Racer]): Promise<Reply
   return won.reply;
 }
 
-/** Whether work ends, one way or the other, within a time. */
-export async function settlesWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
+/**
+ * Whether work ends, one way or the other, before nothing is heard of it for a time; `isHeard` tells whether anything
+ * was since it was called last.
+ */
+export async function settlesWithin(
+  work: Promise<unknown>,
+  ms: number,
+  isHeard: () => boolean,
+): Promise<boolean> {
+  while (!(await settlesIn(work, ms))) if (!isHeard()) return false;
+  return true;
+}
+
+async function settlesIn(work: Promise<unknown>, ms: number): Promise<boolean> {
   const over = new AbortController();
   const settled = work.then(
     () => true,

@@ -17,6 +17,7 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
   const seen = { asked: 0, overtaken: 0, left: 0, discarded: 0, aborted: 0 };
   let answer: (reply: Reply) => void = () => {};
   let fail: (error: unknown) => void = () => {};
+  let hear = () => {};
   // One that is read goes on until it is aborted.
   let stop: (error: unknown) => void = () => {};
   let sink: (piece: Uint8Array) => void | Promise<void> = () => {};
@@ -33,8 +34,9 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
   const plain: Source = {
     name,
     kind: 'root',
-    open: (_query, signal) => {
+    open: (query, signal) => {
       seen.asked += 1;
+      hear = () => query.heard?.();
       signal.addEventListener('abort', () => {
         seen.aborted += 1;
         stop(new P2PError('CLIENT_GONE', 'aborted'));
@@ -61,6 +63,7 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
     source: afterMs === undefined ? plain : hedgeable,
     answer: (status = 206) =>
       answer({ status, headers: { 'x-name': name, 'content-range': 'bytes 0-999999/1000000' }, body }),
+    hear: () => hear(),
     send: (bytes: number) => sink(new Uint8Array(bytes)),
     fail: () => fail(new P2PError('UPSTREAM_UNREACHABLE', name)),
   };
@@ -214,6 +217,21 @@ test('takes no quick failure for an answer while the other may have a better one
     third.fail();
     assert.is((await refused).status, status);
   }
+});
+
+test('takes no source for silent of which bytes come before its reply can', async () => {
+  // A chunk that a root tells the place of is read and checked whole first: on a slow link that takes longer than this.
+  const [first, second] = [source('first', { afterMs: 1 }), source('second')];
+  const opening = open(hedged(first, second).next());
+  for (let time = 0; time < 50; time += 1) {
+    first.hear();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    first.hear();
+  }
+  assert.is(second.seen.asked, 0);
+  while (second.seen.asked === 0) await turn();
+  second.answer();
+  assert.is((await opening).from?.name, 'second');
 });
 
 test('asks nobody else once enough were asked twice', async () => {
