@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { until } from '../support/until.ts';
 import type { NodeMachine } from './cluster.ts';
+import { type Depths, depthsOf, readTraces } from './depth.ts';
 import type { Lab } from './lab.ts';
 import { between, type Counts, count } from './measure.ts';
 import type { Pulled } from './pull.ts';
@@ -29,6 +30,7 @@ export interface ScenarioResult {
   readonly linkBytesPerSecond: number;
   readonly pulls: readonly Pulled[];
   readonly counts: Counts;
+  readonly depths: Depths;
   /** Cores that were busy with work that is none of the lab's. */
   readonly seconds: number;
 }
@@ -71,6 +73,7 @@ export async function runScenario(
   const seconds = (performance.now() - startedMs) / 1000;
   await quiet(lab);
   const counts = between(before, await count(lab.cluster));
+  const depths = depthsOf(await readTraces(agents, blob.trace));
   await lab.dropBlob(blob);
   return {
     name,
@@ -80,6 +83,7 @@ export async function runScenario(
     linkBytesPerSecond,
     pulls,
     counts,
+    depths,
     seconds,
   };
 }

@@ -39,6 +39,8 @@ export interface Cluster extends AsyncDisposable {
 
 export const PORTS = { p2p: 19145, proxy: 19245, admin: 19345, origin: 80, s3: 9000 } as const;
 const SECRET = 'the lab needs no secret, but its nodes do';
+/** What each node's API is asked with. */
+export const API_TOKEN = 'the-lab-has-nothing-to-hide-from-itself';
 const FOUND_MS = 30_000;
 
 /** The name by which clients of the mirror know the origin. */
@@ -74,7 +76,7 @@ export async function startCluster(network: Network, options: ClusterOptions): P
     LogLevel: 'info',
     Secret: [SECRET],
     Origins: [originUrl],
-    Admin: { Host: '0.0.0.0', Port: PORTS.admin },
+    Admin: { Host: '0.0.0.0', Port: PORTS.admin, Tokens: [API_TOKEN] },
     P2PConfig: { Host: '0.0.0.0', Port: PORTS.p2p, CacheConfig: { ChunkSize: options.chunkSize } },
   };
   const root = mergeSettings(

@@ -30,6 +30,9 @@ export interface Summary {
   readonly maxUplinkTimes: number;
   /** Of a chunk on its way to a host, on average: how often it was sent on by who had no room. */
   readonly redirectsPerChunk: number;
+  /** Of the trees over which chunks came to hosts; who asks a root is at depth 1. */
+  readonly medianDepth: number;
+  readonly largestDepth: number;
   readonly servedFromTimes: Readonly<Record<string, number>>;
   readonly agentCpuSecondsPerGB: number;
   readonly busyCores: number;
@@ -56,6 +59,8 @@ export function summarise(result: ScenarioResult): Summary {
     rootTimes: times(counts.roots.sent),
     maxUplinkTimes: times(Math.max(...counts.links.map(({ sent }) => sent))),
     redirectsPerChunk: counts.redirects / (result.chunks * result.hosts),
+    medianDepth: result.depths.median,
+    largestDepth: result.depths.largest,
     servedFromTimes: Object.fromEntries(
       Object.entries(counts.servedFrom).map(([from, bytes]) => [from, times(bytes)]),
     ),
@@ -109,6 +114,7 @@ export function formatSummary(summary: Summary): string {
         .join(', '),
     ],
     ['redirects followed, a chunk and host', two(summary.redirectsPerChunk)],
+    ['depth of trees, median / largest', `${summary.medianDepth} / ${summary.largestDepth}`],
     ['CPU of agents, s/GB delivered', two(summary.agentCpuSecondsPerGB)],
     ['cores busy, all of the machine', two(summary.busyCores)],
     ['memory of the largest agent, MiB', summary.maxRssMiB.toFixed(0)],

@@ -50,6 +50,7 @@ need(
     );
     assert.is(figures[0]?.counts.originRequests, CHUNKS);
     assert.is(figures[0]?.counts.originBytes, CHUNKS * 2 ** 20);
+    assert.ok((figures[0]?.depths.known ?? 0) > 0, 'no agent tells where its chunks came from');
   },
 );
 
