@@ -4,7 +4,7 @@ import type { Ask } from './ask.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { BlobFacts } from './facts.ts';
 import { FilePiece } from './file-piece.ts';
-import { type Supply, Transfer } from './transfer.ts';
+import { dropped, type Supply, Transfer } from './transfer.ts';
 
 /** A blob whose facts are known, ready to be read. */
 export class Blob {
@@ -14,6 +14,8 @@ export class Blob {
   /** What the first bytes read came out of; known once they came. */
   first: Supply | undefined;
   #supply: Supply | undefined;
+  /** Of the supply, when its first bytes were read. */
+  #epoch: number | undefined;
   readonly #reader: ChunkSource;
   readonly #ask: Ask;
   /** The kind of source whose bytes came along when it was opened: nobody else need fetch them. */
@@ -85,7 +87,10 @@ export class Blob {
     try {
       const transfer = new Transfer(this.#reader, this.#ask, this.facts, span, pass, signal, takesFiles);
       for await (const piece of transfer.pieces()) {
-        this.#supply ??= transfer.first;
+        if (this.#supply === undefined) {
+          this.#supply = transfer.first;
+          this.#epoch = transfer.first?.epoch;
+        }
         this.first ??= transfer.first && {
           sha256: transfer.first.sha256,
           from: this.fetchedFrom ?? transfer.first.from,
@@ -100,10 +105,11 @@ export class Blob {
   /**
    * The sha-256 in hex of the chunk that the first bytes read are of, once it is whole and checked; after `read`.
    *
-   * @throws P2PError what kept it from that.
+   * @throws P2PError what kept it from that; CHUNK_CORRUPT when the bytes read were others than those of that digest.
    */
   async digest(): Promise<string | undefined> {
     await this.#supply?.landed;
+    if (this.#supply?.epoch !== this.#epoch) throw dropped();
     return this.#supply?.sha256;
   }
 }

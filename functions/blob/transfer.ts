@@ -25,6 +25,8 @@ export interface Supply {
   readonly sha256: string | undefined;
   /** Of a flight: settles when the digest is known. */
   readonly landed?: Promise<unknown>;
+  /** Of a flight: another number once bytes were dropped that a relay may have seen. */
+  readonly epoch?: number;
 }
 
 // Handed over at once: between two that are sent one by one two threads have to wake, and the connection is idle. Of
@@ -66,6 +68,8 @@ export class Transfer {
   #files = 1;
   /** The chunks ahead that were asked for. */
   readonly #askedFor = new Set<number>();
+  /** The chunks that a relay has begun to pass on, each with the epoch of those bytes. */
+  readonly #begun = new Map<number, number>();
   /** Those asked for ahead that had not landed when last looked at. */
   #asked: number[] = [];
 
@@ -162,14 +166,15 @@ export class Transfer {
       this.#lookAhead(index);
       // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
       this.#window = Math.min(this.#reader.lookAhead.perRead, this.#window + 1);
-      const { epoch } = supply;
       while (at < to) {
         const there = await supply.beyond(at, this.#signal, this.#looker);
-        if (supply.epoch !== epoch && at > from && this.#looker === 'relay') throw dropped(index);
+        const epoch = this.#begun.get(index) ?? supply.epoch;
+        if (supply.epoch !== epoch) throw dropped();
         const piece = supply.view(at, Math.min(to, there), this.#looker);
         this.#lookAhead(index);
         // It was wrong, and is being fetched anew.
         if (piece.length === 0) continue;
+        if (this.#looker === 'relay') this.#begun.set(index, epoch);
         this.first ??= supply;
         if (trace !== undefined && firstByteMs === 0) firstByteMs = trace.now();
         yield piece;
@@ -278,5 +283,6 @@ export class Transfer {
   }
 }
 
-const dropped = (index: number): P2PError =>
-  new P2PError('CHUNK_CORRUPT', `what was passed on of chunk ${index} before it was checked was wrong`);
+/** What it comes to when a relay has passed on what then proved wrong: its transfer must not end as if that were right. */
+export const dropped = (): P2PError =>
+  new P2PError('CHUNK_CORRUPT', 'what was passed on of a chunk before it was checked was wrong');
