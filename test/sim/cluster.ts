@@ -12,9 +12,10 @@ import { Root } from './root.ts';
 /** What a cluster is made of. */
 export interface ClusterParts {
   readonly links: readonly Link[];
-  /** Of the roots together, and of the origin. */
+  /** Of the roots together, of the origin, and of S3. */
   readonly rootLink: Link;
   readonly originLink: Link;
+  readonly s3Link: Link;
   readonly chunks: number;
   readonly chunkBytes: number;
   readonly stepMs: number;
@@ -40,9 +41,9 @@ export class Cluster implements Delivery, Surroundings {
   readonly #ranked: (readonly Member[])[] = [];
 
   constructor(parts: ClusterParts) {
-    const { links, rootLink, originLink, chunks, chunkBytes, stepMs, agents } = parts;
+    const { links, rootLink, originLink, s3Link, chunks, chunkBytes, stepMs, agents } = parts;
     this.#parts = parts;
-    this.network = new Network([...links, rootLink, originLink], chunkBytes, stepMs);
+    this.network = new Network([...links, rootLink, originLink, s3Link], chunkBytes, stepMs);
     const members = links.map((_, node) => memberOf(node));
     this.hosts = createHosts(
       members,
@@ -54,7 +55,8 @@ export class Cluster implements Delivery, Surroundings {
     this.#byUrl = new Map(this.hosts.map((host) => [host.member.url, host]));
     // All have the same view: one order of a chunk does for all.
     this.#owners = new Owners(members);
-    this.root = new Root(this.network, { node: links.length, origin: links.length + 1, chunks });
+    const node = links.length;
+    this.root = new Root(this.network, { node, origin: node + 1, s3: node + 2, chunks });
   }
 
   fetch(node: number, chunk: number, landed: () => void): void {

@@ -4,6 +4,7 @@ import type { Network, Receipt } from './network.ts';
 export interface RootPlace {
   readonly node: number;
   readonly origin: number;
+  readonly s3: number;
   readonly chunks: number;
 }
 
@@ -46,11 +47,26 @@ export class Root {
       landed: () => {
         this.#has[chunk] = 1;
         this.#coming.delete(chunk);
+        this.#keep();
       },
       wanted: 0,
       still: 0,
       isOpen: true,
     });
     return receipt;
+  }
+  /** Puts a chunk that has come into S3, over the link on which agents are served. */
+  #keep(): void {
+    this.#network.open({
+      from: this.#place.node,
+      to: this.#place.s3,
+      source: undefined,
+      sink: { bytes: 0, before: 0 },
+      first: undefined,
+      landed: () => undefined,
+      wanted: 0,
+      still: 0,
+      isOpen: true,
+    });
   }
 }

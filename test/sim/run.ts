@@ -1,8 +1,9 @@
 // npm run sim: simulates pulls of one blob by many hosts at once. See --help.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { calibrate } from './calibrate.ts';
 import {
   type Case,
   FAULTS,
@@ -34,6 +35,7 @@ compares with trees and a star. Prints a line a case; writes results.json and re
   --hosts N       may be repeated (100, 1000, 2600, 10000; lab: 16)
   --chunk MIB     size of a chunk (4; 16 from 5000 hosts on, to be done in minutes)
   --seed TEXT     (1)
+  --lab FILE      simulate the burst of a run of npm run lab instead, and say by how much it is off: lab.json
   --out DIR       where to write
   --no-write      print only
   --help
@@ -47,6 +49,7 @@ const { values } = parseArgs({
     hosts: { type: 'string', multiple: true, default: ['100', '1000', '2600', '10000'] },
     chunk: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    lab: { type: 'string' },
     out: { type: 'string', default: fileURLToPath(new URL('results/', import.meta.url)) },
     'no-write': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -56,7 +59,23 @@ const { values } = parseArgs({
 const COARSE_FROM = 5_000;
 const results: Result[] = [];
 if (values.help) process.stdout.write(HELP);
+else if (values.lab !== undefined) compare(values.lab);
 else for (const one of cases()) await run(one);
+
+function compare(path: string): void {
+  const compared = calibrate(JSON.parse(readFileSync(path, 'utf8')), values.seed);
+  for (const { figure, lab, simulated, off } of compared) {
+    const parts = [
+      `lab ${lab.toFixed(2)}`,
+      `simulated ${simulated.toFixed(2)}`,
+      Number.isFinite(off) ? `${(100 * off).toFixed(0)} %` : 'none in the lab',
+    ];
+    console.log(`${figure}: ${parts.join(', ')}`);
+  }
+  if (values['no-write']) return;
+  mkdirSync(values.out, { recursive: true });
+  writeFileSync(join(values.out, 'lab.json'), `${JSON.stringify(compared, null, 1)}\n`);
+}
 
 function* cases(): Iterable<Case> {
   const setups = oneOf('--setup', SETUP_NAMES, values.setup);

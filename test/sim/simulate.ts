@@ -12,7 +12,7 @@ export interface Scenario {
   readonly chunkBytes: number;
   /** Bytes a second of each host's link, each way. */
   readonly hostRate: number;
-  /** Of the roots together, and of the origin. */
+  /** Of the roots together, and of the origin; S3 has as much as the origin. */
   readonly rootRate: number;
   readonly originRate: number;
   /** One way, on average. */
@@ -152,6 +152,7 @@ function open(
     links,
     rootLink: linkOf(rootRate),
     originLink: linkOf(originRate),
+    s3Link: linkOf(originRate),
     chunks,
     chunkBytes,
     stepMs,
