@@ -15,8 +15,9 @@ interface FileResult {
   skipped: number;
 }
 
-// Those that wait for time to go by, for limits, polls and pauses, more than they work: one of them runs beside the jobs.
-const WAITING = ['members', 'origin-faults', 'failover', 'digest', 'netlab', 'pull-faults'];
+// Those that use a processor for less than half of their time, for they wait for limits, polls and pauses: one of them
+// at a time runs beside the jobs.
+const WAITING = ['members', 'origin-faults', 'failover', 'digest', 'docker-pull', 'private', 'podman-pull'];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

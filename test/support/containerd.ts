@@ -9,7 +9,7 @@ import { tempDir } from './temp-dir.ts';
 
 const run = promisify(execFile);
 
-const PULL_MS = 120_000;
+const PULL_MS = 200_000;
 
 /** How a containerd starts. */
 export interface ContainerdOptions {

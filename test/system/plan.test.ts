@@ -151,7 +151,7 @@ real(
   async () => {
     const ends = 3_600_000;
     for (const [name, told] of [
-      ['told', { AWS_CREDENTIAL_EXPIRATION: new Date(Date.now() + 120_000).toISOString() }],
+      ['told', { AWS_CREDENTIAL_EXPIRATION: new Date(Date.now() + 240_000).toISOString() }],
       ['not told', {}],
     ] as const) {
       await using here = await world(`session ${name}`, 8, async (s3) => {
@@ -168,7 +168,7 @@ real(
       const plan = await here.plan();
       assert.is(plan.chunks.length, 8);
       assert.ok(
-        plan.lifeSeconds > 0 && plan.lifeSeconds <= (name === 'told' ? 120 : 300),
+        plan.lifeSeconds > 0 && plan.lifeSeconds <= (name === 'told' ? 240 : 300),
         `${plan.lifeSeconds} s`,
       );
       // The session ends while URLs that it has signed are out.
