@@ -66,7 +66,8 @@ export class RequestTrace implements ReadTrace {
   readonly #url: string;
   readonly #grow: () => void;
   readonly #reads: ChunkRead[] = [];
-  readonly #fetching = new Map<number, Journey>();
+  /** Made when it is needed: a thousand requests are held, and most of what is hot fetches nothing. */
+  #fetching: Map<number, Journey> | undefined;
   #endedMs: number | undefined;
   #outcome: string | undefined;
   #omitted = 0;
@@ -97,6 +98,7 @@ export class RequestTrace implements ReadTrace {
   }
 
   fetching(index: number, journey: Journey): void {
+    this.#fetching ??= new Map();
     if (this.#fetching.size < MAX_READS_EACH) this.#fetching.set(index, journey);
   }
 
@@ -133,7 +135,7 @@ export class RequestTrace implements ReadTrace {
       omitted: this.#omitted,
       chunks: this.#reads.map(({ journey, ...read }) => ({
         ...read,
-        legs: (journey ?? this.#fetching.get(read.index))?.legs ?? [],
+        legs: (journey ?? this.#fetching?.get(read.index))?.legs ?? [],
       })),
     };
   }
