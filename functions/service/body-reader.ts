@@ -22,6 +22,8 @@ type Destination =
 export class BodyReader {
   readonly #what: string;
   readonly #framing: BodyFraming;
+  /** Bytes at the end that are not read in place: what is behind it is to be seen along with them. */
+  readonly #apart: number;
   #destination: Destination | undefined;
   /** What has been read, but not in place, and was not taken apart yet. */
   #rest: Uint8Array;
@@ -30,6 +32,8 @@ export class BodyReader {
   constructor(what: string, length: number | undefined, early: Uint8Array) {
     this.#what = what;
     this.#framing = frameBody(length);
+    // Else it would be seen as the reply to the next request. In chunks the end is framed.
+    this.#apart = length === undefined ? 0 : 1;
     this.#rest = early;
   }
 
@@ -51,7 +55,7 @@ export class BodyReader {
     const to = this.#destination;
     if (to?.kind !== 'target' || (this.#framing.run < to.room.length && to.room.length < WORTH_BYTES))
       return NO_BYTES;
-    return to.room;
+    return to.room.subarray(0, to.room.length - this.#apart);
   }
 
   /** Bytes that the target still lacks. */

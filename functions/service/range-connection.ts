@@ -124,7 +124,7 @@ export class RangeConnection {
     this.#fail(new P2PError('CLIENT_GONE', `${this.#what} was given up`));
   }
 
-  /** The buffer that the next bytes are read into: the target, as far as nothing but the body comes. */
+  /** The buffer that the next bytes are read into: the target, while there is room to read in place. */
   #room(): Uint8Array {
     const window = this.#body?.window;
     return window?.length ? window : this.#scratch;
@@ -203,8 +203,8 @@ export class RangeConnection {
 
   /** Reads out what is short, so that the connection can carry the next request; nobody waits for that. */
   #discard(length: number | undefined, body: BodyReader): void {
-    if (this.#state !== 'held') return;
-    if (length === undefined || length > DRAIN_BYTES) {
+    if (this.#body !== body) return;
+    if (this.#state !== 'held' || length === undefined || length > DRAIN_BYTES) {
       this.close();
       return;
     }
@@ -230,11 +230,11 @@ export class RangeConnection {
   #proceed(step: () => 'more' | 'ended' | Promise<void>): boolean {
     try {
       const result = step();
+      if (result instanceof Promise) this.#await(result);
       // Who is told of progress may have given up.
-      if (this.#state !== 'body') return false;
-      if (result === 'more') return true;
-      if (result === 'ended') return this.#ended();
-      this.#await(result);
+      else if (this.#state !== 'body') return false;
+      else if (result === 'more') return true;
+      else return this.#ended();
     } catch (error) {
       this.#fail(error);
     }

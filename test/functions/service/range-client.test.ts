@@ -190,6 +190,33 @@ test('closes a connection whose body it is told to give up in the middle, and th
   assert.is(peer.connections(), 3);
 });
 
+test('closes the connection of a body that is given up while its sink is busy, for good', async () => {
+  await using peer = await startPeer((socket) => socket.write(`${head(10)}01234`));
+  await using client = openClient({ connections: 1 });
+  const reply = await client.ask(peer.url);
+  const reading = reply?.body.read(() => new Promise(() => {})) ?? Promise.resolve();
+  reply?.body.discard();
+  await rejects('CLIENT_GONE', reading);
+  await until('the connection to be closed', () => [...peer.sockets].every((socket) => socket.destroyed));
+  const next = await client.ask(peer.url);
+  // Of a body that has ended there is nothing to give up: the connection carries another.
+  reply?.body.discard();
+  next?.body.discard();
+});
+
+test('leaves nobody to catch what a sink fails with that gave the body up itself', async () => {
+  await using peer = await startPeer((socket) => socket.write(`${head(10)}01234`));
+  await using client = openClient();
+  const giving = new AbortController();
+  const reply = await client.ask(peer.url, giving.signal);
+  const sink = async () => {
+    giving.abort();
+    throw new Error('of the sink');
+  };
+  await rejects('CLIENT_GONE', reply?.body.read(sink) ?? Promise.resolve());
+  await new Promise(setImmediate);
+});
+
 test('waits for a sink that is busy, without losing a byte', async () => {
   await using peer = await startPeer((socket) =>
     socket.write(Buffer.concat([Buffer.from(head(BODY.length)), BODY])),
@@ -244,6 +271,24 @@ test('breaks a body that ends early, and one that has a byte too many', async ()
   await until('the connection to be closed', () => [...late.sockets].every((socket) => socket.destroyed));
   assert.is((await filled(await client.ask(late.url), 5)).toString(), '12345');
   assert.is(late.connections(), 2);
+});
+
+test('never takes what is behind a body that it reads in place for the reply to the next request', async () => {
+  const body = BODY.subarray(0, 20_000);
+  const stray = head(body.length, 'X-Stray: yes');
+  await using peer = await startPeer((socket, _request, count) =>
+    socket.write(
+      Buffer.concat([Buffer.from(head(body.length)), body, Buffer.from(count === 1 ? stray : '')]),
+    ),
+  );
+  await using client = openClient({ connections: 1 });
+  const first = await client.ask(peer.url);
+  const next = client.ask(peer.url);
+  await rejects('UPSTREAM_MISMATCHED', filled(first, body.length));
+  const second = await next;
+  assert.is(second?.headers['x-stray'], undefined);
+  assert.is(sha256(await filled(second, body.length)), sha256(body));
+  assert.is(peer.connections(), 2);
 });
 
 test('refuses to fill a buffer of another length', async () => {
