@@ -16,6 +16,8 @@ export class ReadPace {
   waits(bytes: number, missing: number, nowMs: number): boolean {
     const sinceMs = nowMs - (this.#lastMs ?? nowMs);
     this.#lastMs = nowMs;
+    // It may be all that the kernel holds: of a fast link too, which a wait after each would keep as slow for good.
+    if (bytes >= WORTH_BYTES / 2) return false;
     // As long as the last one took to bring so much, or the rest.
     return (Math.min(WORTH_BYTES, missing) / bytes) * sinceMs >= MIN_WAIT_MS;
   }

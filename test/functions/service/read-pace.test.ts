@@ -9,7 +9,7 @@ const test = suite('functions/service/read-pace');
 const ROUND_MS = 20;
 
 /** Reads from a link of so many bytes a millisecond, at once or after a round, whatever has come. */
-function readAll(bytesPerMs: number, length: number) {
+function readAll(bytesPerMs: number, length: number, kernelBytes = Number.POSITIVE_INFINITY) {
   const pace = new ReadPace();
   let nowMs = 0;
   let waits = 0;
@@ -17,7 +17,7 @@ function readAll(bytesPerMs: number, length: number) {
   for (let got = 0; got < length; ) {
     // What the kernel tells of as soon as it comes: a few packets.
     nowMs = Math.max(nowMs, (got + 4 * KiB) / bytesPerMs);
-    const bytes = Math.min(length, Math.ceil(nowMs * bytesPerMs)) - got;
+    const bytes = Math.min(Math.min(length, Math.ceil(nowMs * bytesPerMs)) - got, kernelBytes);
     got += bytes;
     reads += 1;
     if (!pace.waits(bytes, length - got, nowMs)) continue;
@@ -33,11 +33,22 @@ test('never holds up a fast link', () => {
   }
 });
 
-test('reads a slow link once a round, and ends no later', () => {
+test('is not held up for good where the kernel holds little, once a link was slow', () => {
+  const { waits } = readAll(125_000, 4 * MiB, 48 * KiB);
+  assert.is(waits, 0);
+  // The first bytes came late and few.
+  const pace = new ReadPace();
+  pace.waits(2 * KiB, 4 * MiB, 0);
+  assert.ok(pace.waits(2 * KiB, 4 * MiB, 30));
+  assert.not(pace.waits(48 * KiB, 4 * MiB, 30 + ROUND_MS));
+  assert.not(pace.waits(48 * KiB, 4 * MiB, 30.4 + ROUND_MS));
+});
+
+test('reads a slow link twice a round at most, and ends no later', () => {
   for (const bytesPerMs of [1_000, 3_000, 6_000, 12_000, 25_000]) {
     const { reads, tookMs } = readAll(bytesPerMs, 4 * MiB);
     const rounds = (4 * MiB) / bytesPerMs / ROUND_MS;
-    assert.ok(reads < 1.1 * rounds + 10, `${reads} reads in ${rounds} rounds`);
+    assert.ok(reads < 2.1 * rounds + 10, `${reads} reads in ${rounds} rounds`);
     assert.ok(tookMs <= (4 * MiB) / bytesPerMs + ROUND_MS, `${tookMs} ms at ${bytesPerMs} bytes a ms`);
   }
 });
