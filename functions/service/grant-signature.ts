@@ -21,10 +21,13 @@ export class GrantSignatures {
     this.#now = now;
   }
 
-  /** `max-age=300; public=bare; at=1763840000; mac=…`, for X-P2P-Access of a request. */
-  sign(grant: Grant, right: string, showing: Showing): string {
+  /**
+   * `max-age=300; public=bare; at=1763840000; mac=…`, for X-P2P-Access of a request. `aheadMs` is how far the clock of
+   * whoever is asked is ahead.
+   */
+  sign(grant: Grant, right: string, showing: Showing, aheadMs = 0): string {
     const nowMs = this.#now();
-    const said = `${formatGrant(grant, nowMs)}; at=${Math.floor(nowMs / 1000)}`;
+    const said = `${formatGrant(grant, nowMs)}; at=${Math.floor((nowMs + aheadMs) / 1000)}`;
     return formatSigned(said, this.#keys.sign('grant', textOf(said, right, showing)));
   }
 

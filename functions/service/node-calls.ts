@@ -28,19 +28,23 @@ export class NodeCalls {
     this.#tokens = tokens;
   }
 
-  /** Sends a request with the headers that prove who asks; once more when it proves to have been too early or late. */
+  /**
+   * Sends a request with the headers that prove who asks; once more when it proves to have been too early or late.
+   * `aheadMs` is how far the callee's clock is ahead, for whatever else is of a time.
+   */
   async send(
     { url, audience }: Callee,
     use: TokenUse,
-    request: (proof: HeaderLines) => Promise<Reply>,
+    request: (proof: HeaderLines, aheadMs: number) => Promise<Reply>,
   ): Promise<Reply> {
-    const token = this.#tokens.issue(audience, use, this.#aheadMs.get(url));
-    const reply = await request({ [TOKEN_HEADER]: token });
+    const knownMs = this.#aheadMs.get(url) ?? 0;
+    const token = this.#tokens.issue(audience, use, knownMs);
+    const reply = await request({ [TOKEN_HEADER]: token }, knownMs);
     const clock = reply.status === 401 ? headerValue(reply.headers, CLOCK_HEADER) : undefined;
     const aheadMs = clock === undefined ? undefined : this.#tokens.aheadOf(token, clock);
     if (aheadMs === undefined) return reply;
     this.#aheadMs.set(url, aheadMs);
     reply.body.discard();
-    return request({ [TOKEN_HEADER]: this.#tokens.issue(audience, use, aheadMs) });
+    return request({ [TOKEN_HEADER]: this.#tokens.issue(audience, use, aheadMs) }, aheadMs);
   }
 }

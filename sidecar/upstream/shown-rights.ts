@@ -25,15 +25,17 @@ export class ShownRights {
     this.#self = self;
   }
 
-  /** `audience` is the sibling, as tokens name it. */
+  /** `audience` is the sibling, as tokens name it; `aheadMs` is how far its clock is ahead. */
   inPlaceOfCredential(
     { url, identity, signed }: Address,
     headers: HeaderLines,
     shown: ShownRight | undefined,
     audience: string,
+    aheadMs: number,
   ): Shown {
+    const showing = { issuer: this.#self, audience };
     const right = shown && {
-      [ACCESS_HEADER]: this.#grants.sign(shown.grant, shown.right, { issuer: this.#self, audience }),
+      [ACCESS_HEADER]: this.#grants.sign(shown.grant, shown.right, showing, aheadMs),
     };
     const { authorization, ...others } = headers;
     const publicBy = shown?.grant.publicBy;

@@ -90,17 +90,18 @@ export class SiblingClient {
   ): Promise<Reply> {
     const { http, apiKey, calls, rights } = this.#parts;
     const audience = audienceOf(member.url);
-    const asked = rights.inPlaceOfCredential(address, headers, right, audience);
-    const url = `${member.url}/${apiKey}/${asked.url}`;
-    const sent = {
-      ...asked.headers,
-      [AGENT_HEADER]: chain.join(' '),
-      ...(redirects > 0 ? { [HOPS_HEADER]: String(redirects) } : {}),
-      te: 'trailers',
-    };
-    return calls.send({ url: member.url, audience }, 'read', (proof) =>
-      http.request({ url, method, headers: { ...sent, ...proof }, bulk }, signal),
-    );
+    return calls.send({ url: member.url, audience }, 'read', (proof, aheadMs) => {
+      const asked = rights.inPlaceOfCredential(address, headers, right, audience, aheadMs);
+      const url = `${member.url}/${apiKey}/${asked.url}`;
+      const sent = {
+        ...asked.headers,
+        [AGENT_HEADER]: chain.join(' '),
+        ...(redirects > 0 ? { [HOPS_HEADER]: String(redirects) } : {}),
+        te: 'trailers',
+        ...proof,
+      };
+      return http.request({ url, method, headers: sent, bulk }, signal);
+    });
   }
 
   async #check(reply: Reply, url: string): Promise<void> {

@@ -25,8 +25,8 @@ const right = (publicBy?: Anonymity): ShownRight => ({
   right: RIGHT,
   grant: { untilMs: NOW_MS + 60_000, publicBy },
 });
-const asked = (headers: Record<string, string>, shown?: ShownRight, address = ADDRESS) =>
-  rights.inPlaceOfCredential(address, { range: 'bytes=0-1', ...headers }, shown, SIBLING);
+const asked = (headers: Record<string, string>, shown?: ShownRight, address = ADDRESS, aheadMs = 0) =>
+  rights.inPlaceOfCredential(address, { range: 'bytes=0-1', ...headers }, shown, SIBLING, aheadMs);
 
 test('shows a sibling the right in place of the credential, and asks for what it has alone', () => {
   const { url, headers } = asked({ authorization: ALICE }, right());
@@ -36,6 +36,14 @@ test('shows a sibling the right in place of the credential, and asks for what it
   assert.is(headers['cache-control'], 'only-if-cached');
   const shown = grants.verify(String(headers['x-p2p-access']), RIGHT, { issuer: SELF, audience: SIBLING });
   assert.is(shown?.untilMs, NOW_MS + 60_000);
+});
+
+test('shows a right that is of the time by the clock of whoever is asked, for as long as by its own', () => {
+  const aheadMs = 3_600_000;
+  const { headers } = asked({ authorization: ALICE }, right(), ADDRESS, aheadMs);
+  const there = new GrantSignatures(ClusterKeys.of([NEW_SECRET]) as ClusterKeys, () => NOW_MS + aheadMs);
+  const shown = there.verify(String(headers['x-p2p-access']), RIGHT, { issuer: SELF, audience: SIBLING });
+  assert.is(shown?.untilMs, NOW_MS + aheadMs + 60_000);
 });
 
 test('has a sibling fetch what everyone may read, without whatever credential the client has', () => {
