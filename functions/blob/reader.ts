@@ -109,7 +109,7 @@ export class BlobReader {
    * public, and nobody can be asked whether this asker may read it; NOT_CACHED when nobody is to be asked.
    */
   async open(ask: Ask): Promise<Blob | undefined> {
-    const atHand = this.glance(ask);
+    const atHand = this.#openAtOnce(ask);
     if (atHand !== undefined) return atHand;
     const claim = claimKey(ask.address);
     if (this.#isUncacheable(ask, claim)) return undefined;
@@ -126,18 +126,6 @@ export class BlobReader {
     // What somebody else was refused says nothing of this asker.
     const own = `${claim}\n${ask.credential}`;
     return this.#openAs(ask, await (this.#opening.get(own) ?? this.#learn(own, ask, known)).opened);
-  }
-
-  /** As `open`, in this turn: `undefined` where what is known, and of whose right, is not all in memory. */
-  glance(ask: Ask): Blob | undefined {
-    const { address } = ask;
-    const claim = claimKey(address);
-    const facts = this.#catalog.peek(claim);
-    const isProven = claim === addressKey(address) || facts?.sealed !== undefined;
-    if (facts === undefined || !isProven || !this.#mayUse(ask, facts)) return undefined;
-    if (this.#isUncacheable(ask, claim)) return undefined;
-    const grant = this.access.granted(requestOf(ask, facts));
-    return grant && new Blob(this.#fleet, ask, facts, grant);
   }
 
   /**
@@ -167,6 +155,18 @@ export class BlobReader {
     this.#ended.abort();
     await this.settled();
     await this.#parts.store.close();
+  }
+
+  /** As `open`, in this turn: `undefined` where what is known, and of whose right, is not all in memory. */
+  #openAtOnce(ask: Ask): Blob | undefined {
+    const { address } = ask;
+    const claim = claimKey(address);
+    const facts = this.#catalog.peek(claim);
+    const isProven = claim === addressKey(address) || facts?.sealed !== undefined;
+    if (facts === undefined || !isProven || !this.#mayUse(ask, facts)) return undefined;
+    if (this.#isUncacheable(ask, claim)) return undefined;
+    const grant = this.access.granted(requestOf(ask, facts));
+    return grant && new Blob(this.#fleet, ask, facts, grant);
   }
 
   /** What a request that is over by now has learnt while the store was read: asking again would fetch a chunk twice. */
