@@ -8,7 +8,7 @@ import { CHUNK, openReader, originUpstream } from '../../support/reader.ts';
 import { rejects } from '../../support/rejects.ts';
 import { until } from '../../support/until.ts';
 
-const test = suite('functions/blob/relay');
+const test = suite('functions/blob/transfer');
 
 const BYTES = blobOf(3 * CHUNK, 'relayed');
 const SPAN = { start: CHUNK, end: 2 * CHUNK };
