@@ -42,10 +42,19 @@ export function formatRow(result: FaultResult, reference: readonly FaultResult[]
 /** Puts all results in the place that README keeps for them. */
 export function writeReadme(results: readonly FaultResult[], reference: readonly FaultResult[]): void {
   const normal = normalSeconds(reference);
-  const rows = [HEADS, HEADS.map(() => '---'), ...results.map((result) => cellsOf(result, normal))];
-  const table = rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  const table = tableOf([HEADS, ...results.map((result) => cellsOf(result, normal))]);
   const text = readFileSync(README, 'utf8');
   const [from, to] = [text.indexOf(BEGIN), text.indexOf(END)];
   if (from === -1 || to === -1) throw new Error(`README has no place for the table: ${BEGIN} … ${END}`);
   writeFileSync(README, `${text.slice(0, from + BEGIN.length)}\n\n${table}\n\n${text.slice(to)}`);
+}
+
+/** As the formatter has it, so that a run leaves README as it is checked. */
+function tableOf([heads = [], ...rows]: readonly (readonly string[])[]): string {
+  const widths = heads.map((head, at) =>
+    Math.max(head.length, ...rows.map((cells) => cells[at]?.length ?? 0)),
+  );
+  const lineOf = (cells: readonly string[]) =>
+    `| ${cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join(' | ')} |`;
+  return [heads, widths.map((width) => '-'.repeat(width)), ...rows].map(lineOf).join('\n');
 }
