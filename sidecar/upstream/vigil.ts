@@ -7,6 +7,9 @@ const TICK_MS = 250;
 // A packet that is lost twice over costs TCP a second by itself. What comes by a sibling may be silent for what is
 // behind that one, which is to find another first.
 const MIN_SILENT_MS: Readonly<Record<Giver['kind'], number>> = { origin: 2_000, root: 2_000, sibling: 3_000 };
+// While anything else comes, the link is in use, and a silence may be that of a source with much to do: were those left,
+// each would be asked for what it has begun once more, by all at once.
+const QUIET_MS = 1_000;
 // Who asks elsewhere sooner has lost more by it than by waiting.
 const MIN_SLOW_MS = 2_000;
 // So many times what half of them take for as many bytes: where a few are slow, 19 of 20 take as long as those.
@@ -19,7 +22,7 @@ const ENOUGH_SAMPLES = 8;
 
 /** How a body that flows is doing, beside others of its kind. */
 export interface Symptoms {
-  /** For so long nothing has come. */
+  /** For so long nothing has come, if nothing has lately come from anybody else; 0 while something does. */
   readonly silentMs: number;
   /** Nothing has come for longer than nearly all of them ever pause. */
   readonly isSilent: boolean;
@@ -73,6 +76,8 @@ export class Vigil {
   readonly #norms = new Map<Giver['kind'], Norms>();
   #stop: (() => void) | undefined;
   #tickedMs = 0;
+  /** For so long no body has brought anything. */
+  #quietMs = 0;
 
   constructor(parts: VigilParts) {
     this.#parts = parts;
@@ -160,6 +165,8 @@ export class Vigil {
     const passedMs = Math.min(nowMs - this.#tickedMs, 2 * TICK_MS);
     this.#tickedMs = nowMs;
     if (this.#parts.isHeld()) return;
+    const isQuiet = [...this.#watched].every(({ bytes, seen }) => bytes === seen);
+    this.#quietMs = isQuiet ? this.#quietMs + passedMs : 0;
     for (const watched of this.#watched) if (!watched.isHeld) this.#look(watched, passedMs);
   }
 
@@ -169,9 +176,10 @@ export class Vigil {
     watched.silentMs = watched.bytes > watched.seen ? 0 : watched.silentMs + passedMs;
     watched.longestSilentMs = Math.max(watched.longestSilentMs, watched.silentMs);
     watched.seen = watched.bytes;
+    const silentMs = Math.min(watched.silentMs, this.#quietMs < QUIET_MS ? this.#quietMs : watched.silentMs);
     watched.verdict ??= watched.examine({
-      silentMs: watched.silentMs,
-      isSilent: watched.silentMs >= Math.max(MIN_SILENT_MS[kind], this.#normsOf(kind).pauses.p95 ?? 0),
+      silentMs,
+      isSilent: silentMs >= Math.max(MIN_SILENT_MS[kind], this.#normsOf(kind).pauses.p95 ?? 0),
       isSlow: this.#isSlow(watched),
     });
   }

@@ -61,6 +61,21 @@ test('tells a body that says nothing for three seconds, of a root for two', () =
   }
 });
 
+test('takes nobody for silent while others bring something, nor until a second after', () => {
+  const lab = turnedVigil();
+  const [silent, other] = [begin(lab), begin(lab)];
+  for (let passed = 0; passed < 20; passed += 1) {
+    other.send(10);
+    lab.pass(250);
+    assert.equal([silent.symptoms()?.silentMs, silent.symptoms()?.isSilent], [0, false]);
+  }
+  lab.pass(750);
+  assert.equal([silent.symptoms()?.silentMs, silent.symptoms()?.isSilent], [750, false]);
+  lab.pass(250);
+  assert.equal([silent.symptoms()?.silentMs, silent.symptoms()?.isSilent], [6_000, true]);
+  assert.is(other.symptoms()?.isSilent, false);
+});
+
 test('bears the pauses that bodies usually make', async () => {
   const lab = turnedVigil();
   await usually(lab, 8, 20_000);
