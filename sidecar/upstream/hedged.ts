@@ -150,10 +150,14 @@ export class HedgedUpstream implements Upstream {
     opening: Promise<Reply>,
     isHeard: () => boolean,
   ): Promise<Source | undefined> {
-    const { shareMs } = line;
-    let waitedMs = Math.min(hedge.afterMs, shareMs);
-    if ((await settlesWithin(opening, waitedMs, isHeard)) || line.peek() === undefined) return undefined;
-    if (waitedMs < shareMs && !hedge.begin()) {
+    const firstMs = Math.min(hedge.afterMs, line.shareMs(undefined));
+    if (await settlesWithin(opening, firstMs, isHeard)) return undefined;
+    const next = line.peek();
+    if (next === undefined) return undefined;
+    const shareMs = line.shareMs(next);
+    let waitedMs = firstMs;
+    // A root with much to do is late with everything, and all would go to the origin at once.
+    if (waitedMs < shareMs && (next.kind === 'origin' || !hedge.begin())) {
       if (await settlesWithin(opening, shareMs - waitedMs, isHeard)) return undefined;
       waitedMs = shareMs;
     }
@@ -187,12 +191,12 @@ export class HedgedUpstream implements Upstream {
   }
 
   #mayLeave({ silentMs, isSilent, isSlow }: Symptoms, line: Line): boolean {
-    const isDue = silentMs >= line.shareMs;
-    if (!(isDue || isSilent || isSlow)) return false;
+    if (!(isSilent || isSlow || silentMs >= line.shareMs(undefined))) return false;
     const next = line.peek();
     if (next === undefined) return false;
+    const isDue = silentMs >= line.shareMs(next);
     // When it is this node's link that is slow, or the origin itself, all would go there, from everywhere at once.
-    if (next.kind === 'origin' && !(isDue || isSilent)) return false;
+    if (next.kind === 'origin' && !isSilent) return isDue;
     return isDue || this.#leaving.spend();
   }
 }

@@ -40,9 +40,12 @@ export class Line {
     this.#again.push(source);
   }
 
-  /** For how long the next silence is borne, whatever it costs others: half of what is left. */
-  get shareMs(): number {
-    return Math.max(this.#eachMs, this.#leftMs / 2);
+  /**
+   * For how long the next silence is borne, whatever it costs others: half of what is left, and all of it before the
+   * origin is asked, which is there to send each byte once.
+   */
+  shareMs(next: Source | undefined): number {
+    return Math.max(this.#eachMs, next?.kind === 'origin' ? this.#leftMs : this.#leftMs / 2);
   }
 
   /** Notes how long one was waited for in vain. */

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Reply, ReplyBody, Source } from '../../../functions/blob/upstream.ts';
@@ -202,6 +203,22 @@ test('leaves what flows, however slowly, for any source but the origin, and unle
     }
     assert.is(first.seen.left, isLeft ? 1 : 0, kind);
     if (isLeft) await rejects('UPSTREAM_TIMEOUT', reading);
+  }
+});
+
+test('asks the origin beside a source only once the patience is used up, however soon another would be asked', async () => {
+  for (const [kind, patience, asked] of [
+    ['root', LONG, 1],
+    ['origin', LONG, 0],
+    ['origin', { allMs: 0, eachMs: 0 }, 1],
+  ] as const) {
+    const [first, second] = [source('first', { afterMs: 1 }), source('second')];
+    const { next } = hedgedWith(patience, first, { source: { ...second.source, kind } });
+    const opening = open(next());
+    await wait(20);
+    assert.is(second.seen.asked, asked, kind);
+    first.answer();
+    assert.is((await opening).headers['x-name'], 'first');
   }
 });
 
