@@ -139,7 +139,8 @@ test('has a source file for each test file', () => {
   });
   assert.equal(faults, []);
   const elsewhere = testFiles.filter(
-    (file) => !mirrored.includes(file) && !/^test\/(?:support\/|system\/|bench\/|sim\/|lab\/|layers)/.test(file),
+    (file) =>
+      !mirrored.includes(file) && !/^test\/(?:support\/|system\/|bench\/|sim\/|lab\/|layers)/.test(file),
   );
   assert.equal(elsewhere, []);
 });
