@@ -168,14 +168,14 @@ export class HedgedUpstream implements Upstream {
   #watched({ line, isChunk }: Request, source: HedgeableSource, reply: Reply, own: AbortController): Reply {
     if (!isChunk) return reply;
     const giver = reply.from ?? source;
-    // Who is still getting a chunk itself says what it has hashed behind it.
+    // Who is still getting a chunk itself says what it has hashed behind it; it may have others wait for its own source.
     const isRelay = headerValue(reply.headers, 'trailer') !== undefined;
     const span = parseContentRange(headerValue(reply.headers, 'content-range'))?.span;
     const body = this.#parts.vigil.watch(reply.body, {
       kind: giver.kind,
       length: span && span.end - span.start,
-      examine: ({ isSlow, ...others }) => {
-        const symptoms = { ...others, isSlow: isSlow && !isRelay };
+      examine: (found) => {
+        const symptoms = { ...found, isSlow: found.isSlow && (found.isIdle || !isRelay) };
         if (!this.#mayLeave(symptoms, line)) return undefined;
         line.waited(symptoms.silentMs);
         source.hedge.left(giver);

@@ -10,6 +10,12 @@ const MIN_SILENT_MS: Readonly<Record<Giver['kind'], number>> = { origin: 2_000, 
 // While anything else comes, the link is in use, and a silence may be that of a source with much to do: were those left,
 // each would be asked for what it has begun once more, by all at once.
 const QUIET_MS = 1_000;
+// Of what came in a second at best, of late: with less than a tenth of it the link is idle. The best is forgotten by half
+// in half a minute.
+const IDLE_SHARE = 0.1;
+const BEST_KEPT = 0.995;
+// Rates are of about a second.
+const RATE_KEPT = 0.75;
 // Who asks elsewhere sooner has lost more by it than by waiting.
 const MIN_SLOW_MS = 2_000;
 // So many times what half of them take for as many bytes: where a few are slow, 19 of 20 take as long as those.
@@ -22,12 +28,14 @@ const ENOUGH_SAMPLES = 8;
 
 /** How a body that flows is doing, beside others of its kind. */
 export interface Symptoms {
-  /** For so long nothing has come, if nothing has lately come from anybody else; 0 while something does. */
+  /** For so long nothing has come, if the link is idle; else for as long as nothing has come from anybody. */
   readonly silentMs: number;
   /** Nothing has come for longer than nearly all of them ever pause. */
   readonly isSilent: boolean;
   /** What is left would take several times as long as most of them take for as much. */
   readonly isSlow: boolean;
+  /** Nothing much comes from anybody, beside what came of late. */
+  readonly isIdle: boolean;
 }
 
 /** A body under watch. */
@@ -78,6 +86,11 @@ export class Vigil {
   #tickedMs = 0;
   /** For so long no body has brought anything. */
   #quietMs = 0;
+  /** Bytes of all bodies since the last tick. */
+  #came = 0;
+  /** Bytes in a millisecond, and the most there were of late. */
+  #rate = 0;
+  #best = 0;
 
   constructor(parts: VigilParts) {
     this.#parts = parts;
@@ -103,7 +116,7 @@ export class Vigil {
       read: (sink) =>
         this.#during(subject, (watched) =>
           body.read((piece) => {
-            watched.bytes += piece.length;
+            this.#took(watched, piece.length);
             const pending = sink(piece);
             if (pending === undefined) return undefined;
             watched.isHeld = true;
@@ -116,12 +129,17 @@ export class Vigil {
         fill: (target, progressed) =>
           this.#during(subject, (watched) =>
             fill(target, (bytes) => {
-              watched.bytes += bytes;
+              this.#took(watched, bytes);
               progressed(bytes);
             }),
           ),
       }),
     };
+  }
+
+  #took(watched: Watched, bytes: number): void {
+    watched.bytes += bytes;
+    this.#came += bytes;
   }
 
   async #during(subject: Subject, read: (watched: Watched) => Promise<void>): Promise<void> {
@@ -165,8 +183,10 @@ export class Vigil {
     const passedMs = Math.min(nowMs - this.#tickedMs, 2 * TICK_MS);
     this.#tickedMs = nowMs;
     if (this.#parts.isHeld()) return;
-    const isQuiet = [...this.#watched].every(({ bytes, seen }) => bytes === seen);
-    this.#quietMs = isQuiet ? this.#quietMs + passedMs : 0;
+    this.#quietMs = this.#came === 0 ? this.#quietMs + passedMs : 0;
+    this.#rate = RATE_KEPT * this.#rate + (1 - RATE_KEPT) * (this.#came / Math.max(1, passedMs));
+    this.#best = Math.max(this.#rate, BEST_KEPT * this.#best);
+    this.#came = 0;
     for (const watched of this.#watched) if (!watched.isHeld) this.#look(watched, passedMs);
   }
 
@@ -176,11 +196,13 @@ export class Vigil {
     watched.silentMs = watched.bytes > watched.seen ? 0 : watched.silentMs + passedMs;
     watched.longestSilentMs = Math.max(watched.longestSilentMs, watched.silentMs);
     watched.seen = watched.bytes;
-    const silentMs = Math.min(watched.silentMs, this.#quietMs < QUIET_MS ? this.#quietMs : watched.silentMs);
+    const isIdle = this.#quietMs >= QUIET_MS || this.#rate < IDLE_SHARE * this.#best;
+    const silentMs = isIdle ? watched.silentMs : Math.min(watched.silentMs, this.#quietMs);
     watched.verdict ??= watched.examine({
       silentMs,
       isSilent: silentMs >= Math.max(MIN_SILENT_MS[kind], this.#normsOf(kind).pauses.p95 ?? 0),
       isSlow: this.#isSlow(watched),
+      isIdle,
     });
   }
 
