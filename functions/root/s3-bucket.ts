@@ -6,68 +6,27 @@ import {
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
 } from '@aws-sdk/client-s3';
 import type { Located } from '../blob/store.ts';
-import type { HeaderLines } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
 import { parseContentRange } from '../protocol/range.ts';
-import type { Settings } from '../service/config/settings.ts';
 import type { HttpClient } from '../service/http-client.ts';
-import type { S3Operation } from './cost/usage.ts';
 import { Patience } from './patience.ts';
+import { type CountS3, isAws, makeS3Client, type S3Settings } from './s3-client.ts';
 import { isConditionFailure, statusOf, unusable } from './s3-failure.ts';
+import {
+  DIGEST_HEADER,
+  DIGEST_METADATA,
+  type ListedObject,
+  type S3Object,
+  type S3Upload,
+  TooLong,
+} from './s3-object.ts';
 import { objectsUrl, S3Signer } from './s3-signer.ts';
 
-/** What S3 bills by: LIST as a write; nothing for removals. */
-const operationOf = (command = ''): S3Operation =>
-  command.startsWith('Delete') ? 'free' : /^(?:Put|Create|List)/.test(command) ? 'write' : 'read';
-
-type CountS3 = (operation: S3Operation, bytes: number) => void;
-type S3Settings = NonNullable<Settings['S3']>;
-
-/** An object as S3 sent it. */
-export interface S3Object {
-  readonly bytes: Uint8Array;
-  readonly headers: HeaderLines;
-}
-
-/** How long ago an object was put by S3's own clock, milliseconds. */
-export function ageOf({ headers }: S3Object): number {
-  const time = (header: string) => Date.parse(headerValue(headers, header) ?? '');
-  const ageMs = time('date') - time('last-modified');
-  if (Number.isNaN(ageMs)) throw new Error('S3 does not say when an object was put');
-  return ageMs;
-}
-
-/** An object as S3 lists it. */
-export interface ListedObject {
-  readonly name: string;
-  readonly bytes: number;
-  /** By S3's own clock. */
-  readonly ageMs: number;
-}
-
-/** An object to be put. */
-export interface S3Upload {
-  readonly bytes: Uint8Array;
-  readonly contentType: string;
-  /** sha-256 of the bytes, hex: S3 refuses others, and keeps it beside them. */
-  readonly sha256?: string;
-  /** Only if there is none, or only in place of the one with this ETag. */
-  readonly condition?: 'none' | { readonly etag: string };
-}
-
-/** What a read of an object comes to that is longer than the reader can use. */
-export class TooLong extends Error {}
-
-// The digest travels as metadata of the object, so that one request brings the bytes and what they should be.
-const DIGEST_METADATA = 'sha256';
-export const DIGEST_HEADER = `x-amz-meta-${DIGEST_METADATA}`;
 // Only this process uses the URLs it signs for itself, at once.
 const OWN_URL_SECONDS = 60;
-// One more try for what failed by chance; what hangs is not worth a third wait.
-const MAX_ATTEMPTS = 2;
 const REST_MS = 5_000;
 // Lambda does not tell when its role's session ends, which is after 12 hours or less: most of what is planned is read in
 // this time, and the rest is asked for again.
@@ -94,8 +53,8 @@ export class S3Bucket {
   readonly isAws: boolean;
 
   private constructor(settings: S3Settings, http: HttpClient) {
-    const { Endpoint, Region, AccessKeyId, SecretAccessKey, Bucket, Prefix } = settings;
-    const { connectMs, firstByteMs, idleMs } = http.limits;
+    const { Endpoint, Bucket, Prefix } = settings;
+    const { connectMs, firstByteMs } = http.limits;
     this.#http = http;
     this.#patience = new Patience({
       slowMs: connectMs,
@@ -105,31 +64,8 @@ export class S3Bucket {
     });
     this.#bucket = Bucket;
     this.#prefix = Prefix === '' || Prefix.endsWith('/') ? Prefix : `${Prefix}/`;
-    this.isAws = new URL(Endpoint).hostname.endsWith('.amazonaws.com');
-    this.#client = new S3Client({
-      endpoint: Endpoint,
-      region: Region,
-      maxAttempts: MAX_ATTEMPTS,
-      requestHandler: { connectionTimeout: connectMs, socketTimeout: idleMs },
-      // Stores beside AWS rarely have a DNS name for each bucket.
-      forcePathStyle: !this.isAws,
-      // The SDK's own CRC32 would come on top of our sha-256, and not every store takes it in a stream's trailer.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-      ...(AccessKeyId === undefined || SecretAccessKey === undefined
-        ? {}
-        : { credentials: { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } }),
-    });
-    this.#client.middlewareStack.add(
-      (next, { commandName }) =>
-        (args) => {
-          const { headers } = args.request as { headers: Record<string, string> };
-          this.#count(operationOf(commandName), Number(headers['content-length'] ?? 0));
-          return next(args);
-        },
-      // Within what tries again: each attempt is billed.
-      { step: 'finalizeRequest', priority: 'low', name: 'count' },
-    );
+    this.isAws = isAws(settings);
+    this.#client = makeS3Client(settings, http, (operation, bytes) => this.#count(operation, bytes));
     this.#signer = new S3Signer(this.#client, objectsUrl(Endpoint, Bucket, this.isAws));
   }
 

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { KiB } from '../blob/chunk.ts';
 import { headerValue } from '../protocol/headers.ts';
 import type { LeaseObject, LeaseObjects } from './lease.ts';
-import { ageOf, type S3Bucket } from './s3-bucket.ts';
+import type { S3Bucket } from './s3-bucket.ts';
 import { isUnsupported } from './s3-failure.ts';
+import { ageOf } from './s3-object.ts';
 
 const MAX_LEASE_BYTES = KiB;
 

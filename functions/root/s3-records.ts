@@ -1,7 +1,8 @@
 import { MiB } from '../blob/chunk.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { parseRecord, type Records } from './records.ts';
-import { type S3Bucket, TooLong } from './s3-bucket.ts';
+import type { S3Bucket } from './s3-bucket.ts';
+import { TooLong } from './s3-object.ts';
 
 const MAX_RECORD_BYTES = 16 * MiB;
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { KiB } from '../blob/chunk.ts';
 import { headerValue } from '../protocol/headers.ts';
-import { ageOf, type S3Bucket, type S3Upload } from './s3-bucket.ts';
+import type { S3Bucket } from './s3-bucket.ts';
+import { ageOf, type S3Upload } from './s3-object.ts';
 import { LOCATED_MS } from './s3-store.ts';
 import type { Kept, Shelf } from './shelf.ts';
 

@@ -5,7 +5,8 @@ import { accessPath, chunkPath, factsPath, keyPath } from '../blob/path.ts';
 import type { AccessRecord, ChunkStore, Located } from '../blob/store.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
-import { DIGEST_HEADER, type S3Bucket, type S3Object, TooLong } from './s3-bucket.ts';
+import type { S3Bucket } from './s3-bucket.ts';
+import { DIGEST_HEADER, type S3Object, TooLong } from './s3-object.ts';
 
 // What is known of a blob, with the digests of a quarter of a million chunks.
 const MAX_RECORD_BYTES = 16 * MiB;
