@@ -53,7 +53,7 @@ const LAYERS: readonly Layer[] = [
 const DOORS: readonly { readonly packages: RegExp; readonly door: RegExp }[] = [
   { packages: /^undici(?:\/|$)/, door: /^functions\/service\/http-client\.ts$/ },
   { packages: /^@aws-sdk\/client-lambda$/, door: /^functions\/root\/invoke\.ts$/ },
-  { packages: /^@aws-sdk\/(?!client-lambda$)/, door: /^functions\/root\/s3-(?:bucket|signer)\.ts$/ },
+  { packages: /^@aws-sdk\/(?!client-lambda$)/, door: /^functions\/root\/s3-(?:bucket|client|signer)\.ts$/ },
   { packages: /^serverless-http$/, door: /^functions\/[^/]+\.ts$/ },
   { packages: /^(?:@peculiar\/|reflect-metadata$)/, door: /^sidecar\/tls\// },
   { packages: /^ajv(?:\/|$)/, door: /^functions\/service\/config\/(?:check|compile)\.ts$/ },
