@@ -113,7 +113,7 @@ module.exports = {
     door(
       's3-door',
       '@aws-sdk/(?!client-lambda/)',
-      '^functions/root/s3-(bucket|signer)\\.ts$',
+      '^functions/root/s3-(bucket|client|signer)\\.ts$',
       'Reach S3 through functions/root/s3-bucket.ts.',
     ),
     door(
