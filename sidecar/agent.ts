@@ -161,6 +161,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
       ...{ members, roots, rootUrls, origin: fallback, keys, calls, metrics, download },
       trust: parts.tls && clusterTrust(parts.tls),
       readiness: parts.readiness,
+      coming: (address, index) => reader.coming(address, index),
       now: Date.now,
     });
   const upstream = new HedgedUpstream({
@@ -171,7 +172,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   });
   const store = await openCache(CacheConfig, parts);
   const events = metrics.readerEvents(log);
-  const reader = new BlobReader({
+  const reader: BlobReader = new BlobReader({
     store,
     upstream,
     access: accessPolicy(settings, log),

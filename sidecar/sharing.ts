@@ -13,7 +13,7 @@ import type { Metrics } from '../functions/service/metrics.ts';
 import type { NodeCalls } from '../functions/service/node-calls.ts';
 import type { P2PAppParts } from '../functions/service/p2p-app.ts';
 import type { Readiness } from '../functions/service/readiness.ts';
-import { Referrals } from './entry/referrals.ts';
+import { Referrals, type ReferralsParts } from './entry/referrals.ts';
 import type { Members } from './members/member.ts';
 import { Health } from './upstream/health.ts';
 import { Hedging } from './upstream/hedging.ts';
@@ -43,6 +43,8 @@ export interface SharingParts {
   readonly download?: Bandwidth | undefined;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
+  /** The chunk on its way here, where it is. */
+  readonly coming: ReferralsParts['coming'];
   readonly now: () => number;
 }
 
@@ -96,6 +98,7 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
     standIns: (address, index) => siblings.standIns(address, index),
     roots: rootUrls,
     isAwaiting: (node, address, index) => siblings.isAwaiting(node, address, index),
+    coming: parts.coming,
     onReferral: () => metrics.redirected('sent'),
   });
   return {

@@ -103,6 +103,11 @@ export class Fleet implements ChunkSource {
     return flight;
   }
 
+  /** The flight of a chunk that is under way. */
+  coming(facts: BlobFacts, index: number): Flight | undefined {
+    return this.#flights.get(chunkPath(wantedOf(facts, index).id));
+  }
+
   hasLanded(facts: BlobFacts, index: number): boolean {
     const path = chunkPath(wantedOf(facts, index).id);
     if (this.#departing.has(path)) return false;

@@ -13,6 +13,7 @@ import { Catalog } from './catalog.ts';
 import type { ReaderEvents } from './events.ts';
 import { type BlobFacts, isFresh, sourceOf } from './facts.ts';
 import { Fleet } from './fleet.ts';
+import type { Flight } from './flight.ts';
 import { addressKey, blobKey, claimKey } from './identity.ts';
 import { type Claim, type Leases, NO_LEASES, UNLEASED } from './leases.ts';
 import type { LookAhead } from './look-ahead.ts';
@@ -99,6 +100,12 @@ export class BlobReader {
   /** Flights under way. */
   get flights(): number {
     return this.#fleet.size;
+  }
+
+  /** The chunk of an address that is on its way, where it is. */
+  coming(address: Address, index: number): Flight | undefined {
+    const facts = this.#catalog.peek(claimKey(address));
+    return facts && this.#fleet.coming(facts, index);
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Flight } from '../../functions/blob/flight.ts';
 import { addressKey } from '../../functions/blob/identity.ts';
 import type { Address } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
@@ -23,9 +24,21 @@ export interface ReferralsParts {
   readonly roots: readonly string[];
   /** True while this node waits for that one to begin with this chunk. */
   readonly isAwaiting: (node: string, address: Address, index: number) => boolean;
+  /** The chunk on its way here, where it is. */
+  readonly coming: (address: Address, index: number) => Coming | undefined;
   /** Told of each node that is sent on. */
   readonly onReferral: () => void;
 }
+
+/** How much of a chunk has come, in bytes from its start, and from what kind of source it comes, once that is known. */
+export type Coming = Pick<Flight, 'filled' | 'from'>;
+
+/**
+ * True when who goes on with a chunk from its byte `from` could wait here for itself: what comes from siblings may come
+ * from it, over others, and of none of those who wait in such a circle has anyone more than the others.
+ */
+export const mayBeCircle = (coming: Coming | undefined, from: number): boolean =>
+  coming !== undefined && coming.filled <= from && (coming.from ?? 'sibling') === 'sibling';
 
 /** Sends nodes that ask for a chunk on to others: where it has enough children, cannot serve, or is about to go. */
 export class Referrals {
@@ -45,7 +58,7 @@ export class Referrals {
    * The URL where a node is to ask instead; `undefined` where it is to be answered here, as clients always are. It is
    * of a member or a configured root.
    *
-   * @throws P2PError DRAINING for clients of a node that only ends what it has begun, who cannot be sent on; LOOP_DETECTED when the node is asked for the same itself at this moment;
+   * @throws P2PError DRAINING for clients of a node that only ends what it has begun, who cannot be sent on; LOOP_DETECTED when the node is asked for the same itself at this moment, or may be, over others;
    * OVERLOADED for nodes that were sent here by one who can send them elsewhere.
    */
   of({ request, response, address, node }: BlobRequest): string | undefined {
@@ -67,8 +80,8 @@ export class Referrals {
   }
 
   #hostFor({ headers }: IncomingMessage, address: Address, node: string, part: Part): string | undefined {
-    const { index, isFromStart } = part;
-    const { fanOut, isAwaiting, isDraining, maxRequests, standIns, roots } = this.#parts;
+    const { index, from } = part;
+    const { fanOut, isAwaiting, coming, isDraining, maxRequests, standIns, roots } = this.#parts;
     const asked = (headerValue(headers, AGENT_HEADER) ?? '').split(/[ ,]+/).filter((one) => one !== node);
     if (isDraining() || this.#sending >= maxRequests) {
       const other = standIns(address, index).find(({ url }) => url !== node && !asked.includes(url));
@@ -77,8 +90,11 @@ export class Referrals {
     if (isAwaiting(node, address, index)) {
       throw new P2PError('LOOP_DETECTED', `${node} is asked for chunk ${index} of this itself`);
     }
-    // It has the beginning from one that has gone: sent on, it could come to one that waits for it.
-    if (!isFromStart) return undefined;
+    if (from > 0) {
+      // It has the beginning from one that has gone: sent on, it could come to one that waits for it.
+      if (!mayBeCircle(coming(address, index), from)) return undefined;
+      throw new P2PError('LOOP_DETECTED', `there is no more of chunk ${index} here than ${node} has`);
+    }
     const redirects = Number(headerValue(headers, HOPS_HEADER) ?? 0);
     const referral = fanOut.refer(`${addressKey(address)} ${index}`, { node, asked, redirects });
     if (referral === BACK) throw new P2PError('OVERLOADED', 'too many nodes are being answered here');
@@ -94,11 +110,12 @@ export class Referrals {
     const { chunkBytes } = this.#parts;
     const index = Math.floor(spec.first / chunkBytes);
     if (Math.floor(spec.last / chunkBytes) !== index) return undefined;
-    return { index, isFromStart: spec.first === index * chunkBytes };
+    return { index, from: spec.first - index * chunkBytes };
   }
 }
 
 interface Part {
   readonly index: number;
-  readonly isFromStart: boolean;
+  /** Bytes of the chunk before it. */
+  readonly from: number;
 }

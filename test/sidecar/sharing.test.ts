@@ -197,6 +197,7 @@ async function readBeside(misdeed: (asked: Asked) => void, blob: Buffer) {
     ...{ roots, rootUrls: [root.url], origin: undefined, keys, trust: undefined, metrics, now: Date.now },
     calls: new NodeCalls(new NodeTokens({ keys, self: SELF, now: Date.now })),
     readiness: new Readiness(),
+    coming: () => undefined,
   });
   await using agent = await startP2P({ upstream: new FallbackUpstream(sharing.upstreams), self: SELF });
   const path = `/v2/library/x/blobs/sha256:${sha256(blob)}`;

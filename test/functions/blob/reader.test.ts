@@ -414,6 +414,23 @@ test('fetches ahead of all readers together no more chunks than it may', async (
   await Promise.all(reads);
 });
 
+test('tells of a chunk how much has come, while it is on its way', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader({ lookAhead: { perRead: 0, total: 0 } });
+  const bytes = blobOf(2 * CHUNK, 'coming');
+  origin.always = { stallAfterBytes: 10 };
+  const url = origin.put('/blob', bytes);
+  const { address } = kit.ask(url);
+  assert.is(kit.reader.coming(address, 0), undefined);
+  const reading = readBroken(await kit.open(url));
+  await until('its beginning', () => kit.reader.coming(address, 0)?.filled === 10);
+  assert.is(kit.reader.coming(address, 0)?.from, 'origin');
+  assert.is(kit.reader.coming(address, 1), undefined);
+  await kit.reader.close();
+  await reading;
+  assert.is(kit.reader.coming(address, 0), undefined);
+});
+
 test('fetches nothing ahead when it is not to', async () => {
   await using origin = await startOrigin();
   await using kit = openReader({ lookAhead: { perRead: 0, total: 0 } });

@@ -24,6 +24,7 @@ function referrals(parts: Partial<ReferralsParts> = {}) {
     standIns: () => [],
     roots: ['http://root.test:19145'],
     isAwaiting: () => false,
+    coming: () => undefined,
     onReferral: () => {},
     ...parts,
   });
@@ -81,6 +82,29 @@ test('answers who goes on from the middle of a chunk, and counts whom it is answ
   assert.is(one.sending(), 1);
   end();
   assert.is(one.sending(), 0);
+});
+
+test('answers who goes on in the middle of a chunk only where it may have more of it: else both could wait in a circle', () => {
+  const MIDDLE = { range: 'bytes=2400-2999' };
+  for (const [coming, code] of [
+    [{ filled: 400, from: 'sibling' }, 'LOOP_DETECTED'],
+    [{ filled: 0, from: undefined }, 'LOOP_DETECTED'],
+    [{ filled: 401, from: 'sibling' }, undefined],
+    // Roots and origins wait for no node.
+    [{ filled: 0, from: 'root' }, undefined],
+    [undefined, undefined],
+  ] as const) {
+    const asked: number[] = [];
+    const { codeOf } = referrals({
+      coming(_, index) {
+        asked.push(index);
+        return coming;
+      },
+    });
+    assert.is(codeOf('a', MIDDLE), code, JSON.stringify(coming));
+    assert.is(codeOf('b'), undefined, 'from the start on');
+    assert.equal(asked, [2]);
+  }
 });
 
 test('sends no node back to where its request has been', () => {
