@@ -18,7 +18,7 @@ const HANDSHAKE_MS = 10_000;
 
 /** A server whose clients have `headMs` for the head of a request. */
 export const createHttpServer = (listener: RequestListener, headMs: number): Server =>
-  createServer(optionsOf(headMs), listener);
+  withAllLines(createServer(optionsOf(headMs), listener));
 
 /**
  * The same over TLS, where there is any. Where certificates are asked for, whoever comes from elsewhere without one is
@@ -33,7 +33,9 @@ export function createP2PServer(
   if (nodeTls === undefined) return createHttpServer(listener, headMs);
   const { cert, key, ca, verifyClients } = nodeTls;
   const tls = { cert, key, ca, requestCert: verifyClients, rejectUnauthorized: false };
-  const server = createTlsServer({ ...optionsOf(headMs), ...tls, handshakeTimeout: HANDSHAKE_MS }, listener);
+  const server = withAllLines(
+    createTlsServer({ ...optionsOf(headMs), ...tls, handshakeTimeout: HANDSHAKE_MS }, listener),
+  );
   if (verifyClients) {
     server.on('secureConnection', (socket) => {
       // Node calls a resumed session authorized, even one without a certificate.
@@ -41,6 +43,15 @@ export function createP2PServer(
       if (!isProven && !isHere(socket)) socket.destroy();
     });
   }
+  return server;
+}
+
+/**
+ * The server with no bound on the lines of a head but its bytes. Node leaves out what is beyond the first thousand, and
+ * a sender could push out what a proxy has put behind its own lines: for whom it asks, or a second Host.
+ */
+function withAllLines<S extends Server>(server: S): S {
+  server.maxHeadersCount = 0;
   return server;
 }
 

@@ -121,6 +121,8 @@ export class PassClient {
       // Said here so that NODE_TLS_REJECT_UNAUTHORIZED cannot say otherwise.
       rejectUnauthorized: true,
     });
+    // Of more lines than a thousand Node would leave out the rest.
+    sent.maxHeadersCount = 0;
     return new Promise((resolve, reject) => {
       const leave = () => sent.destroy(signal.reason);
       signal.addEventListener('abort', leave, { once: true });

@@ -188,6 +188,20 @@ test('takes heads of 64 KiB both ways', async () => {
   assert.match(await client.rest(), long);
 });
 
+test('keeps every line of a head, however many there are', async () => {
+  await using origin = await startWire();
+  await using proxy = await startProxy();
+  const many = Array.from({ length: 1_500 }, () => 'X-A: 1');
+  await using client = dial(
+    proxy.port,
+    head('GET', `${origin.url}/`, ...many, 'X-Last: asked', 'Connection: close'),
+  );
+  const wire = await origin.accept();
+  assert.match(await wire.hear(/\r\n\r\n/), '\r\nX-Last: asked\r\n');
+  wire.say(['HTTP/1.1 200 OK', ...many, 'X-Last: answered', 'Content-Length: 0', '', ''].join('\r\n'));
+  assert.match(await client.rest(), '\r\nX-Last: answered\r\n');
+});
+
 test('uses a connection again where asking twice does no harm, and there alone', async () => {
   await using origin = await startOrigin();
   await using proxy = await startProxy();
