@@ -207,7 +207,7 @@ export class Fleet implements ChunkSource {
     const path = chunkPath(flight.id);
     this.#flights.set(path, flight);
     if (ask.trace !== undefined) {
-      flight.journey = new Journey(() => ask.trace?.now() ?? 0);
+      flight.journey = new Journey(ask.trace.now);
       ask.trace.fetching(flight.id.index, flight.journey);
     }
     board(flight, ask);

@@ -17,11 +17,15 @@ export interface Leg {
 // What fails more often than this has nothing new to tell.
 const MAX_LEGS = 16;
 
-/** How a chunk came here: whom it was asked of, and what came of that. Milliseconds of one clock of this process. */
+/**
+ * How a chunk came here: whom it was asked of, and what came of that. Milliseconds of one clock of this process. It is
+ * remembered long after the chunk is gone, and keeps neither the chunk's memory nor whoever asked for it.
+ */
 export class Journey {
   readonly legs: Leg[] = [];
   readonly #now: () => number;
 
+  /** `now` is of the process, made where no chunk is at hand. */
   constructor(now: () => number) {
     this.#now = now;
   }

@@ -17,7 +17,8 @@ export interface ChunkRead {
 
 /** Is told of what one read was given; the calls return at once. */
 export interface ReadTrace {
-  now(): number;
+  /** The clock; whoever has it keeps nothing of the read. */
+  readonly now: () => number;
   /** A chunk is being fetched for this read, perhaps ahead of it. */
   fetching(index: number, journey: Journey): void;
   gave(read: ChunkRead): void;
