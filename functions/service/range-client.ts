@@ -38,6 +38,11 @@ export class RangeClient {
     this.#options = options;
   }
 
+  /** Connections that are open or being opened. */
+  get open(): number {
+    return this.#all.size;
+  }
+
   /** The reply, or `undefined` where the general client should ask. @throws P2PError as `HttpClient.request`. */
   async request(request: HttpRequest, signal: AbortSignal): Promise<Reply | undefined> {
     const url = new URL(request.url);
@@ -85,7 +90,7 @@ export class RangeClient {
       await waitInLine(host.waiting, what, signal);
     }
     for (let rested = host.free.pop(); rested !== undefined; rested = host.free.pop()) {
-      if (rested.isClosed || fresh) {
+      if (fresh) {
         this.#forget(host, rested);
         continue;
       }
@@ -107,16 +112,20 @@ export class RangeClient {
     if (usable) {
       connection.rest(REST_MS);
       host.free.push(connection);
-    } else {
-      this.#forget(host, connection);
+    } else if (!this.#forget(host, connection)) {
+      return;
     }
     host.waiting.shift()?.();
   }
 
-  #forget(host: Host, connection: RangeConnection): void {
-    if (!this.#all.delete(connection)) return;
+  /** `false` for one that is forgotten already. */
+  #forget(host: Host, connection: RangeConnection): boolean {
+    if (!this.#all.delete(connection)) return false;
     host.open -= 1;
+    const at = host.free.indexOf(connection);
+    if (at !== -1) host.free.splice(at, 1);
     connection.close();
+    return true;
   }
 
   #host(origin: string): Host {

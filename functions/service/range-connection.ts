@@ -62,7 +62,7 @@ export class RangeConnection {
   /** Stops listening to the signal of the request that is carried. */
   #deafen: (() => void) | undefined;
 
-  /** `onFree` is told once a request is over, and whether the connection can carry another. */
+  /** `onFree` is told once a request is over, and whether the connection can carry another; or that it cannot any more. */
   constructor(
     url: URL,
     limits: ConnectionLimits,
@@ -88,10 +88,6 @@ export class RangeConnection {
   /** True when it waited for a request and may have been closed by the other side meanwhile. */
   get wasIdle(): boolean {
     return this.#served > 0;
-  }
-
-  get isClosed(): boolean {
-    return this.#state === 'closed';
   }
 
   /** Sends one request; the connection must be free. `what` names it in errors. An abort closes the connection. */
@@ -302,14 +298,13 @@ export class RangeConnection {
 
   #fail(error: unknown): void {
     if (this.#state === 'closed') return;
-    const wasBusy = this.#state !== 'idle';
     if (error instanceof P2PError) this.#error = error;
     this.#shut();
     const { reject } = this.#settle ?? this.#finish ?? {};
     this.#settle = undefined;
     this.#reset();
     reject?.(error);
-    if (wasBusy) this.#onFree(false);
+    this.#onFree(false);
   }
 
   #shut(): void {

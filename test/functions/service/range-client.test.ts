@@ -62,6 +62,7 @@ function openClient(limits: { firstByteMs?: number; idleMs?: number; connections
   return {
     ask: (url: string, signal = NEVER) =>
       client.request({ url, method: 'GET', headers: { range: 'bytes=0-9', accept: '*/*' } }, signal),
+    open: () => client.open,
     [Symbol.asyncDispose]: () => client.close(),
   };
 }
@@ -317,6 +318,17 @@ test('asks again when a rested connection proves closed, but not when a fresh on
   assert.is(peer.connections(), 2);
   await rejects('UPSTREAM_UNREACHABLE', client.ask(refusing.url));
   assert.is(refusing.requests.length, 1);
+});
+
+// Each kept its buffer until that host was asked again.
+test('keeps nothing of a connection that is closed while it rests', async () => {
+  await using peer = await startPeer((socket) => socket.write(`${head(2)}ok`));
+  await using client = openClient();
+  await Promise.all([1, 2].map(async () => filled(await client.ask(peer.url), 2)));
+  assert.is(client.open(), 2);
+  for (const socket of peer.sockets) socket.end();
+  await until('both to be forgotten', () => client.open() === 0);
+  assert.is((await filled(await client.ask(peer.url), 2)).toString(), 'ok');
 });
 
 test('does not use a connection again that the peer said it would close', async () => {
