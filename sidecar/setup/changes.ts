@@ -46,7 +46,7 @@ export function planSetup(plan: Planner, files: FileView, written: readonly Mani
     const before = old === undefined ? from : undone(old, from).bytes;
     const after = applyEdit(edit, before);
     changes.push({ path, from, to: after, activate });
-    remembered.push({ path, before, after, activate });
+    remembered.push({ path, before, after, activate, replaced: old && from });
   }
   const wanted = new Set(edits.map(({ path }) => path));
   const leftovers = [...earlier.values()].filter(({ path }) => !wanted.has(path));

@@ -12,6 +12,8 @@ export interface ManifestFile {
   readonly before: Buffer | undefined;
   /** As `setup` wrote it. */
   readonly after: Buffer;
+  /** As an earlier `setup` wrote it: it still is, where the later one ended before it came to it. */
+  readonly replaced?: Buffer | undefined;
   /** The command after which the runtime knows of a change. */
   readonly activate?: string | undefined;
 }
@@ -61,6 +63,7 @@ interface StoredFile {
   readonly path: string;
   readonly before: string | null;
   readonly after: string;
+  readonly replaced?: string | undefined;
   readonly activate?: string | undefined;
 }
 
@@ -69,14 +72,16 @@ const mapFiles = <A, B>(runtimes: Partial<Record<Runtime, readonly A[]>>, map: (
     Record<Runtime, B[]>
   >;
 
-const toStored = ({ before, after, ...rest }: ManifestFile): StoredFile => ({
+const toStored = ({ before, after, replaced, ...rest }: ManifestFile): StoredFile => ({
   ...rest,
   before: before?.toString('base64') ?? null,
   after: after.toString('base64'),
+  replaced: replaced?.toString('base64'),
 });
 
-const fromStored = ({ before, after, ...rest }: StoredFile): ManifestFile => ({
+const fromStored = ({ before, after, replaced, ...rest }: StoredFile): ManifestFile => ({
   ...rest,
   before: before === null ? undefined : Buffer.from(before, 'base64'),
   after: Buffer.from(after, 'base64'),
+  replaced: replaced === undefined ? undefined : Buffer.from(replaced, 'base64'),
 });

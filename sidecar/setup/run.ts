@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import type { Arguments } from '../cli/arguments.ts';
 import type { World } from '../cli/command.ts';
@@ -5,7 +6,8 @@ import { nodeSettings } from '../cli/node-settings.ts';
 import { applySetup, applyUndo } from './apply.ts';
 import { type Changes, formatDiff, planSetup, planUndo } from './changes.ts';
 import { interceptionOf } from './interception.ts';
-import { readManifest } from './manifest.ts';
+import { type Manifest, readManifest } from './manifest.ts';
+import { refuse } from './refuse.ts';
 import { hostFiles, parseRuntime, plannerOf } from './runtime.ts';
 import { wiringOf } from './wiring.ts';
 
@@ -20,12 +22,16 @@ export async function setUp(args: Arguments, world: World): Promise<void> {
     args,
   );
   const files = hostFiles(args);
-  const manifest = readManifest(files);
-  const planned = planSetup(planner, files, manifest.runtimes[runtime] ?? []);
+  const look = (): Plan => {
+    const manifest = readManifest(files);
+    return { manifest, planned: planSetup(planner, files, manifest.runtimes[runtime] ?? []) };
+  };
+  const { planned } = look();
   if (planned.changes.length === 0) {
     world.print(`Nothing to do: ${runtime} is set up to pull through the agent.`);
   } else if (await isAgreed(planned, args, world)) {
-    applySetup(runtime, planned, files, manifest);
+    const agreed = confirm(planned, look());
+    applySetup(runtime, agreed.planned, files, agreed.manifest);
     world.print(`${runtime} is set up.`);
     printNext(planned, world);
   }
@@ -40,15 +46,38 @@ export async function setUp(args: Arguments, world: World): Promise<void> {
 export async function uninstall(args: Arguments, world: World): Promise<void> {
   const runtime = parseRuntime(args, 'uninstall');
   const files = hostFiles(args);
-  const manifest = readManifest(files);
-  const written = manifest.runtimes[runtime];
-  if (written === undefined) return world.print(`Nothing to do: setup has not changed ${runtime} here.`);
-  const planned = planUndo(written, files);
+  const look = (): Plan => {
+    const manifest = readManifest(files);
+    return { manifest, planned: planUndo(manifest.runtimes[runtime] ?? [], files) };
+  };
+  const { manifest, planned } = look();
+  if (manifest.runtimes[runtime] === undefined)
+    return world.print(`Nothing to do: setup has not changed ${runtime} here.`);
   for (const note of planned.notes) world.print(`Note: ${note}`);
   if (!(await isAgreed(planned, args, world))) return;
-  applyUndo(runtime, planned, files, manifest);
+  const agreed = confirm(planned, look());
+  applyUndo(runtime, agreed.planned, files, agreed.manifest);
   world.print(`${runtime} is as it was before setup.`);
   printNext(planned, world);
+}
+
+/** What is to be done, and what was done before. */
+interface Plan {
+  readonly planned: Changes;
+  readonly manifest: Manifest;
+}
+
+/**
+ * What was planned anew once it was agreed to: a person may take long to answer, and others are not asked.
+ *
+ * @throws P2PError SETUP_REFUSED when it would not be what was shown.
+ */
+function confirm(shown: Changes, anew: Plan): Plan {
+  const now = anew.planned.changes;
+  const other =
+    shown.changes.find((change, at) => !isDeepStrictEqual(change, now[at])) ?? now[shown.changes.length];
+  if (other === undefined) return anew;
+  throw refuse(other.path, 'was changed meanwhile', 'run this again to see what would be done now');
 }
 
 /** Shows the changes; true when they are to be made. */

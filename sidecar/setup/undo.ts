@@ -15,11 +15,14 @@ export interface Undone {
  * since; then what we added is taken out of what they made of it. `undefined` when what they changed is what
  * we added: there is no telling then what is whose.
  */
-export function undo({ path, before, after }: ManifestFile, current: Buffer | undefined): Undone | undefined {
+export function undo(
+  { path, before, after, replaced }: ManifestFile,
+  current: Buffer | undefined,
+): Undone | undefined {
   if (current === undefined || (before !== undefined && current.equals(before))) {
     return { bytes: current, isMerged: false };
   }
-  if (current.equals(after)) return { bytes: before, isMerged: false };
+  if (current.equals(after) || replaced?.equals(current)) return { bytes: before, isMerged: false };
   // One character a byte, so that nothing is lost on the way whatever the encoding is.
   const [was, is, now] = [before ?? Buffer.alloc(0), after, current].map((bytes) =>
     bytes.toString('latin1'),

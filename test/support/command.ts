@@ -11,7 +11,8 @@ export interface Ran {
 
 /** Where a command runs: what its terminal answers, `undefined` for none, and what it finds around it. */
 export interface Around {
-  readonly answer?: string;
+  /** A function is called when the command asks: what it does happens while the command waits. */
+  readonly answer?: string | (() => Promise<string>);
   readonly env?: Readonly<Record<string, string>>;
   readonly home?: string;
   /** Where it can draw. */
@@ -35,7 +36,7 @@ export async function runCommand(
     terminal: around.terminal,
     async ask(question) {
       asked.push(question);
-      return around.answer;
+      return typeof around.answer === 'function' ? around.answer() : around.answer;
     },
     exitWith(given) {
       code = given;

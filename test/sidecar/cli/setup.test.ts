@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -62,6 +62,36 @@ test('a second time there is nothing to do, nor to ask; uninstall asks, and a se
   assert.match(undone.out, 'Now run: systemctl restart containerd');
   assert.equal(snapshot(dir.path), {});
   assert.match((await runCommand(UNINSTALL, root)).out, 'Nothing to do');
+});
+
+test('what somebody changes while it asks is not written over: it stops there, naming the file', () =>
+  eachCase({ setup: SETUP, uninstall: UNINSTALL }, async (command) => {
+    await using dir = await tempDir();
+    plant(dir.path, { [DAEMON]: '{\n  "debug": true\n}\n' });
+    const args = ['docker', '--root', dir.path];
+    if (command === UNINSTALL) await runCommand(SETUP, [...args, '--yes']);
+    let before = {};
+    const answer = async () => {
+      const file = join(dir.path, DAEMON);
+      writeFileSync(file, readFileSync(file, 'utf8').replace('true', 'false'));
+      before = snapshot(dir.path);
+      return 'y';
+    };
+    const { message } = await rejects('SETUP_REFUSED', runCommand(command, args, { answer }));
+    assert.match(message, `${DAEMON}: was changed meanwhile`);
+    assert.equal(snapshot(dir.path), before);
+  }));
+
+test('what another setup does while it asks is remembered beside its own', async () => {
+  await using dir = await tempDir();
+  const root = ['--root', dir.path, '--yes'];
+  const answer = async () => {
+    await runCommand(SETUP, ['containerd', ...root]);
+    return 'y';
+  };
+  await runCommand(SETUP, ['docker', '--root', dir.path], { answer });
+  for (const runtime of ['containerd', 'docker']) await runCommand(UNINSTALL, [runtime, ...root]);
+  assert.equal(snapshot(dir.path), {});
 });
 
 test('the ports and registries are those of the configuration', async () => {

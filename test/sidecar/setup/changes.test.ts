@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Changes } from '../../../sidecar/setup/changes.ts';
+import { HostFiles } from '../../../sidecar/setup/host-files.ts';
 import { eachCase } from '../../support/each-case.ts';
 import { type Planted, plant, snapshot } from '../../support/host-tree.ts';
 import { throws } from '../../support/rejects.ts';
@@ -330,6 +331,23 @@ test('a setup that fails half-way can be undone, and gone on with once its hindr
     assert.is(hub, undefined);
     if (!goesOn) assert.equal(left, before);
     else assert.ok(left['/etc/containerd/certs.d/docker.io/kept']);
+  }
+});
+
+test('a setup for other settings that ends half-way can be undone, wherever it was', async () => {
+  for (const kind of ['docker 20', 'containerd', 'podman'] as const) {
+    await using dir = await tempDir();
+    plant(dir.path, { [DAEMON]: DAEMON_TEXT, [CONFIG]: CONFIG_TEXT, [REGISTRIES]: REGISTRIES_TEXT });
+    const before = snapshot(dir.path);
+    setUp(kind, dir.path, INTERCEPTING);
+    const files = new HostFiles(dir.path);
+    const other = { ...INTERCEPTING, agent: 'http://127.0.0.1:7000' };
+    const { changes } = setUp(kind, dir.path, other);
+    assert.ok(changes.length > 0, kind);
+    // As if the process had been killed before it wrote any of them.
+    for (const { path, from } of changes) files.write(path, from ?? Buffer.alloc(0));
+    takeDown(kind, dir.path);
+    assert.equal(snapshot(dir.path), before, kind);
   }
 });
 
