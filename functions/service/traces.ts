@@ -15,6 +15,8 @@ const MAX_REQUESTS = 1_000;
 const MAX_READS = 50_000;
 // Of one request: 16 GiB in chunks of 4 MiB. Who reads more small ranges in one request is not told of each.
 const MAX_READS_EACH = 4_096;
+// Of one URL: a head has room for much more, and nobody asks an origin first whether there is such a thing.
+const MAX_URL_LETTERS = 4_096;
 
 /** The requests of late, each with the chunks that it was given and where they came from; the oldest go first. */
 export class Traces {
@@ -76,7 +78,7 @@ export class RequestTrace implements ReadTrace {
   constructor({ method, url, traceparent }: TracedRequest, now: () => number, grow: () => void) {
     this.context = contextOf(traceparent);
     this.method = method;
-    this.#url = url;
+    this.#url = shortened(url);
     this.now = now;
     this.startedMs = now();
     this.#grow = grow;
@@ -89,7 +91,7 @@ export class RequestTrace implements ReadTrace {
 
   /** Signatures in queries differ from request to request. */
   isFor(url: string): boolean {
-    return this.#url.split('?', 1)[0] === url.split('?', 1)[0];
+    return this.#url.split('?', 1)[0] === shortened(url).split('?', 1)[0];
   }
 
   /** `traceparent` for whoever is asked on its behalf. */
@@ -140,3 +142,7 @@ export class RequestTrace implements ReadTrace {
     };
   }
 }
+
+/** The beginning of a long URL: a copy, for a slice would hold on to all of it. */
+const shortened = (url: string): string =>
+  url.length > MAX_URL_LETTERS ? Buffer.from(url.slice(0, MAX_URL_LETTERS)).toString() : url;

@@ -40,6 +40,14 @@ test('remembers a thousand requests, and forgets the oldest', () => {
   assert.is(traces.lastOf('http://o.test/0'), undefined);
 });
 
+test('holds a bounded part of each URL, by which it is found still', () => {
+  const traces = new Traces(() => 0);
+  const url = `http://o.test/${'a'.repeat(60_000)}`;
+  const trace = traces.begin(request(url));
+  assert.ok(trace.url.length < 5_000, `${trace.url.length}`);
+  assert.is(traces.lastOf(url), trace);
+});
+
 test('holds a bounded number of chunks in all, and of each request, and counts the rest', () => {
   const traces = new Traces(() => 0);
   for (let at = 0; at < 20; at += 1) {
