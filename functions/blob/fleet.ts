@@ -38,6 +38,7 @@ export interface FleetParts {
   /** For tests: overwrite the memory of chunks that nobody holds, so that a use after release shows. */
   readonly poison?: boolean;
   readonly sumsAll: boolean;
+  readonly mostKeeping?: number | undefined;
 }
 
 // After a digest mismatch the nodes above are asked not to answer from their caches for this long.
@@ -60,7 +61,7 @@ export class Fleet implements ChunkSource {
 
   constructor(parts: FleetParts, signal: AbortSignal) {
     this.#parts = parts;
-    this.#stored = new StoredChunks(parts.store, parts.events, parts.sumsAll);
+    this.#stored = new StoredChunks(parts.store, parts.events, parts.sumsAll, parts.mostKeeping);
     this.#pool = new ChunkPool(parts.chunkBytes, parts.poison);
     this.lookAhead = parts.lookAhead;
     this.#pilot = new Pilot({ ...parts, stored: this.#stored }, this, signal);

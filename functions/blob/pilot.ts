@@ -83,10 +83,8 @@ export class Pilot {
     const claim = adopted?.claim ?? this.#claim(flight, 'until found', look);
     const found = adopted === undefined ? (await claim).found : undefined;
     if (found !== undefined) return this.#landStored(flight, found);
-    this.#filling += 1;
     try {
-      await stored.room();
-      const chunk = await this.#fill(flight, facts, adopted?.opened);
+      const chunk = await this.#fillInRoom(flight, facts, adopted?.opened);
       flight.land(chunk);
       if (flight.isDisowned) return true;
       const isKept = await stored.keep(flight.id, chunk);
@@ -96,7 +94,6 @@ export class Pilot {
       if (isProven && chunk.sha256 !== undefined) await this.#tower.seal(ask.address, facts, [chunk.sha256]);
       return isKept;
     } finally {
-      this.#filling -= 1;
       // Those who wait for the flight need not wait for this.
       this.#tower.track(claim.then(({ release }) => release?.()).catch(() => {}));
     }
@@ -119,6 +116,16 @@ export class Pilot {
     const request = requestOf(ask, facts);
     const grant = ask.shown?.(request.right) ?? access.granted(request);
     return grant && { right: request.right, grant };
+  }
+
+  async #fillInRoom(flight: Flight, facts: BlobFacts, opened: OpenReply | undefined): Promise<Chunk> {
+    this.#filling += 1;
+    try {
+      await this.#parts.stored.room();
+      return await this.#fill(flight, facts, opened);
+    } finally {
+      this.#filling -= 1;
+    }
   }
 
   #fill(flight: Flight, facts: BlobFacts, opened: OpenReply | undefined): Promise<Chunk> {

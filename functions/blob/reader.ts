@@ -37,6 +37,8 @@ export interface ReaderParts {
   readonly leases?: Leases | undefined;
   /** True where others check chunks by the digests that this one gives: of each chunk one is made. */
   readonly sumsAll: boolean;
+  /** Chunks that may be on their way to the store; fills wait beyond it. Default: `MOST_KEEPING`. */
+  readonly mostKeeping?: number | undefined;
   readonly now: () => number;
   /** For tests: overwrite the memory of chunks that nobody holds, so that a use after release shows. */
   readonly poison?: boolean;

@@ -4,9 +4,11 @@ import type { BlobFacts } from './facts.ts';
 import { sha256Hex } from './hash.ts';
 import type { ChunkStore, Extent } from './store.ts';
 
-// Chunks being written to the store at one time; beyond it fills wait, so that a slow disk slows the download
-// instead of filling the memory.
-const MAX_KEEPING = 32;
+/**
+ * Chunks being written to the store at one time, where nothing else is said; beyond it fills wait, so that a slow disk
+ * slows the download instead of filling the memory.
+ */
+export const MOST_KEEPING = 32;
 
 /** A chunk as it has to be. */
 export interface WantedChunk {
@@ -31,11 +33,18 @@ export class StoredChunks {
   readonly #store: ChunkStore;
   readonly #events: Pick<ReaderEvents, 'failed'>;
   readonly #sumsAll: boolean;
+  readonly #most: number;
   readonly #keeping = new Set<Promise<boolean>>();
 
   /** With `sumsAll` every chunk is given with its sha-256, those included that are kept without one. */
-  constructor(store: ChunkStore, events: Pick<ReaderEvents, 'failed'>, sumsAll: boolean) {
+  constructor(
+    store: ChunkStore,
+    events: Pick<ReaderEvents, 'failed'>,
+    sumsAll: boolean,
+    most = MOST_KEEPING,
+  ) {
     this.#sumsAll = sumsAll;
+    this.#most = most;
     this.name = store.name;
     this.#store = store;
     this.#events = events;
@@ -75,7 +84,7 @@ export class StoredChunks {
 
   /** Resolves when another chunk may be kept. */
   async room(): Promise<void> {
-    while (this.#keeping.size >= MAX_KEEPING) await Promise.race(this.#keeping);
+    while (this.#keeping.size >= this.#most) await Promise.race(this.#keeping);
   }
 
   /** Resolves to true when the chunk was kept; a store that failed may still be looking at the bytes. */

@@ -31,6 +31,8 @@ export interface StoreLeasesParts {
   /** Names a holder; never twice the same. */
   readonly newHolder: () => string;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Somebody waits for what another holds the lease of; called again and again as long as that lasts. */
+  readonly waits: () => void;
   /** A lease could not be asked for, renewed or given back. */
   readonly failed: (fields: Readonly<Record<string, unknown>>) => void;
 }
@@ -39,6 +41,8 @@ export interface StoreLeasesParts {
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1_000;
 const PAUSE_GROWTH = 1.5;
+// Longer than a write takes that nothing holds back.
+const LONG_PAUSE_MS = 500;
 // Two renewals may fail before a lease ends.
 const RENEWALS = 3;
 
@@ -96,6 +100,7 @@ export class StoreLeases implements Leases {
         if (found !== undefined) return { found };
         mayCreate = lease === undefined;
         if (mayCreate && waiting === 'for one') return UNLEASED;
+        if (!mayCreate && pauseMs > LONG_PAUSE_MS) this.#parts.waits();
         await this.#pause(pauseMs, signal);
       }
     } catch (cause) {

@@ -8,6 +8,7 @@ import type { Leases } from '../blob/leases.ts';
 import { MemoryStore } from '../blob/memory.ts';
 import { BlobReader } from '../blob/reader.ts';
 import type { ChunkStore } from '../blob/store.ts';
+import { MOST_KEEPING } from '../blob/stored-chunks.ts';
 import { TieredStore } from '../blob/tiered.ts';
 import type { Upstream } from '../blob/upstream.ts';
 import { P2PError } from '../protocol/errors.ts';
@@ -38,6 +39,7 @@ import { Recency } from './recency.ts';
 import type { Records } from './records.ts';
 import type { Shelf } from './shelf.ts';
 import { UsedStore } from './used-store.ts';
+import type { WriteTurns, WriteTurnsParts } from './write-turns.ts';
 
 // One origin should not be drowned by one root; its own clients would hardly open more.
 const ORIGIN_CONNECTIONS = 64;
@@ -130,7 +132,12 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const s3Http = new HttpClient({ ...limits, connections: S3_CONNECTIONS, trust });
   const events = parts.metrics.readerEvents(parts.log);
   const usage = new Usage(Date.now);
-  const { durable: bare, leases, ...kept } = await openStore(settings, s3Http, parts, events, usage);
+  // What S3 does not have yet takes as much memory again as what is cached there.
+  const most = Math.max(MOST_KEEPING, Math.floor(CacheConfig.MemCacheSize / CacheConfig.ChunkSize));
+  const isBusy = () => blobs.answering > 0 && parts.readiness.state !== 'draining';
+  const giving = { isBusy, most };
+  const opened = await openStore(settings, s3Http, parts, events, usage, giving);
+  const { durable: bare, leases, writes, ...kept } = opened;
   const elapsed = stopwatch();
   const marks = {
     used: new Recency(kept.shelf, 'used', elapsed),
@@ -151,6 +158,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
     events,
     leases,
     sumsAll: true,
+    ...(writes && { mostKeeping: most }),
     now: Date.now,
   });
   const keys = ClusterKeys.of(settings.Secret);
@@ -158,8 +166,9 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const gate = new NodeGate({ tokens, audience: ROOT_AUDIENCE, isOfThisHost, ...parts });
   const locate = durable.locate?.bind(durable);
   const upload = Bandwidth.of(Limits.Upload);
-  const blobs = new BlobServer({ reader, upstream, locate, upload, now: Date.now, ...parts });
+  const blobs: BlobServer = new BlobServer({ reader, upstream, locate, upload, now: Date.now, ...parts });
   parts.metrics.watchFlights(() => reader.flights);
+  if (writes !== undefined) parts.metrics.watchUnwritten(() => writes.count);
   const closed = new AbortController();
   const closing = closed.signal;
   const origins = { http, access, rules, upstream };
@@ -216,6 +225,8 @@ interface OpenedStore {
   readonly verify: RootCore['verify'];
   /** A folder belongs to one root. */
   readonly leases?: Leases;
+  /** Of chunks, where they go over a link. */
+  readonly writes?: WriteTurns;
 }
 
 async function openStore(
@@ -224,6 +235,7 @@ async function openStore(
   { log, metrics }: Pick<RootParts, 'log' | 'metrics'>,
   events: ReaderEvents,
   usage: Usage,
+  giving: Pick<WriteTurnsParts, 'isBusy' | 'most'>,
 ): Promise<OpenedStore> {
   if (S3 === undefined) {
     const { FileCachePath, FileCacheSize, MinFree } = P2PConfig.CacheConfig;
@@ -251,5 +263,5 @@ async function openStore(
   }
   // The SDK takes 70 ms to load: a root over a folder does without.
   const { openS3 } = await import('./open-s3.ts');
-  return openS3(S3, http, log, events, usage);
+  return openS3(S3, http, log, events, usage, giving);
 }

@@ -7,6 +7,7 @@ import { P2PError } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { DIGEST_HEADER, type S3Object, TooLong } from './s3-object.ts';
+import type { WriteTurns } from './write-turns.ts';
 
 // What is known of a blob, with the digests of a quarter of a million chunks.
 const MAX_RECORD_BYTES = 16 * MiB;
@@ -20,11 +21,15 @@ export const LOCATED_MS = 15 * 60 * 1000;
 export class S3Store implements ChunkStore {
   readonly name = 's3';
   readonly #bucket: S3Bucket;
+  readonly #turns: Pick<WriteTurns, 'take'>;
   readonly #writing = new Set<Promise<unknown>>();
+  /** Chunks that are to be put, by their paths. */
+  readonly #held = new Map<string, Chunk>();
 
-  /** The store closes the bucket. */
-  constructor(bucket: S3Bucket) {
+  /** The store closes the bucket. Without `turns` every chunk is put at once. */
+  constructor(bucket: S3Bucket, turns: Pick<WriteTurns, 'take'> = AT_ONCE) {
     this.#bucket = bucket;
+    this.#turns = turns;
   }
 
   peek(): undefined {
@@ -54,7 +59,18 @@ export class S3Store implements ChunkStore {
   }
 
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
-    await this.#put(chunkPath(id), chunk, 'application/octet-stream');
+    const path = chunkPath(id);
+    this.#held.set(path, chunk);
+    try {
+      await this.#turns.take(async () => {
+        // Removed, or put anew, before its turn came.
+        if (this.#held.get(path) !== chunk)
+          throw new P2PError('STORE_WRITE_FAILED', `${path} is not wanted any more`);
+        await this.#put(path, chunk, 'application/octet-stream');
+      });
+    } finally {
+      if (this.#held.get(path) === chunk) this.#held.delete(path);
+    }
   }
 
   readFacts(addressKey: string): Promise<BlobFacts | undefined> {
@@ -74,6 +90,7 @@ export class S3Store implements ChunkStore {
   }
 
   async remove(key: string): Promise<void> {
+    for (const path of this.#held.keys()) if (path.startsWith(`${keyPath(key)}/`)) this.#held.delete(path);
     await this.#bucket.removeAll(keyPath(key)).catch((cause: unknown) => {
       throw new P2PError('STORE_WRITE_FAILED', `cannot remove ${key} from S3`, { cause });
     });
@@ -112,6 +129,8 @@ export class S3Store implements ChunkStore {
     await this.#bucket.remove(path).catch(() => undefined);
   }
 }
+
+const AT_ONCE: Pick<WriteTurns, 'take'> = { take: (write) => write() };
 
 /** The bytes with their digest, when they are those that were put. */
 async function checked({ bytes, headers }: S3Object): Promise<Chunk | undefined> {

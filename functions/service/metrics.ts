@@ -109,6 +109,11 @@ export class Metrics {
     this.#gauge('p2p_flights', 'Chunks being fetched', flights);
   }
 
+  /** Shows how many chunks a root has fetched that its store does not have yet. */
+  watchUnwritten(unwritten: () => number): void {
+    this.#gauge('p2p_unwritten_chunks', 'Chunks that are fetched and not yet in S3', unwritten);
+  }
+
   /** Shows what the disk cache holds. */
   watchCache(usage: () => { readonly bytes: number; readonly files: number }): void {
     this.#gauge('p2p_cache_bytes', 'Bytes in the disk cache', () => usage().bytes);

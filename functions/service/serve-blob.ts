@@ -59,10 +59,16 @@ export interface BlobServerParts {
 export class BlobServer {
   readonly #parts: BlobServerParts;
   readonly #headers: BlobHeaders;
+  #answering = 0;
 
   constructor(parts: BlobServerParts) {
     this.#parts = parts;
     this.#headers = new BlobHeaders(parts.self, parts.now);
+  }
+
+  /** Requests that are being answered. */
+  get answering(): number {
+    return this.#answering;
   }
 
   /**
@@ -80,12 +86,15 @@ export class BlobServer {
       });
     }
     const trace = this.#trace(asked);
+    this.#answering += 1;
     try {
       await this.#answerTwice(trace === undefined ? asked : tracedBy(trace, asked));
       trace?.end(String(response.statusCode));
     } catch (error) {
       trace?.end(error instanceof P2PError ? error.code : 'failed');
       throw error;
+    } finally {
+      this.#answering -= 1;
     }
   }
 

@@ -122,6 +122,7 @@ export const leasesOf = ({ objects, now, newHolder }: LeaseBoard): StoreLeases =
     random: () => 0,
     newHolder,
     sleep: (ms, signal) => wait(ms, undefined, { signal, ref: false }),
+    waits: () => {},
     failed: (fields) => {
       throw new Error('a lease failed', { cause: fields.cause });
     },

@@ -108,7 +108,10 @@ export const p2pConfig = object<Settings['P2PConfig']>(
         description: 'Folder of the disk cache. It belongs to this node alone.',
         default: '/var/cache/dadip2p',
       },
-      MemCacheSize: size('Most bytes kept in memory.', '256MiB'),
+      MemCacheSize: size(
+        'Most bytes kept in memory. A root over S3 takes as much again for what it has not written there yet.',
+        '256MiB',
+      ),
       ChunkSize: {
         type: 'size',
         minimum: 64 * KiB,

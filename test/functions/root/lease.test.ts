@@ -15,6 +15,7 @@ const never = new AbortController().signal;
 /** Processes over one board: each has what it needs to fetch one thing. */
 function process(board: LeaseBoard, options: { isConditional?: () => Promise<boolean> } = {}) {
   const failures: Readonly<Record<string, unknown>>[] = [];
+  const waitedAtMs: number[] = [];
   const leases = new StoreLeases({
     objects: board.objects,
     isConditional: options.isConditional ?? (async () => true),
@@ -23,14 +24,33 @@ function process(board: LeaseBoard, options: { isConditional?: () => Promise<boo
     random: seeded('lease'),
     newHolder: board.newHolder,
     sleep: board.sleep,
+    waits: () => waitedAtMs.push(board.now()),
     failed: (fields) => failures.push(fields),
   });
   return {
     failures,
+    waitedAtMs,
     claim: (waiting: Waiting = 'until found', signal: AbortSignal = never): Promise<Claim<string>> =>
       leases.claim(NAME, async () => board.stored.get(NAME), waiting, signal),
   };
 }
+
+test('whoever waits for long for what another holds says so again and again, and nobody else does', async () => {
+  const board = leaseBoard();
+  const holder = process(board);
+  const waiter = process(board);
+  const held = holder.claim();
+  await board.run(100);
+  const waiting = waiter.claim();
+  await board.run(20_000);
+  assert.ok(waiter.waitedAtMs.length >= 10, `said ${waiter.waitedAtMs.length} times`);
+  assert.ok((waiter.waitedAtMs[0] ?? 0) >= 500, 'said at once');
+  assert.equal(holder.waitedAtMs, []);
+  board.stored.set(NAME, 'kept');
+  await (await held).release?.();
+  await board.run();
+  assert.is((await waiting).found, 'kept');
+});
 
 test('one of many may fetch; the others find what it has kept', async () => {
   const board = leaseBoard();

@@ -1,0 +1,78 @@
+// Beside the many connections of readers one has a small share of the link, and there is always one that gets on.
+const WHILE_BUSY = 1;
+const WHILE_IDLE = 32;
+// With less room than this left, to wait any longer would soon have readers wait for room.
+const NEARLY_FULL = 0.75;
+const CHECK_MS = 1_000;
+
+/** What turns go by. */
+export interface WriteTurnsParts {
+  /** True while somebody is being sent bytes over the link that writes go over. */
+  readonly isBusy: () => boolean;
+  /** True when other processes wait for what is not written yet; may fail. */
+  readonly isAwaited: () => Promise<boolean>;
+  /** As many writes as there are at most, waiting or under way; who writes sees to it that there are no more. */
+  readonly most: number;
+  /** Calls back each time that so much has passed, until what it returns is called. */
+  readonly every: (ms: number, run: () => void) => () => void;
+}
+
+/**
+ * Has writes give way to readers: while somebody is being sent bytes they go one by one, in their order; many at a time
+ * when nobody is, when other processes wait for them, or when there is little room left for more.
+ */
+export class WriteTurns {
+  readonly #parts: WriteTurnsParts;
+  readonly #waiting: (() => void)[] = [];
+  #writing = 0;
+  #isAwaited = false;
+  #stopChecking: (() => void) | undefined;
+
+  constructor(parts: WriteTurnsParts) {
+    this.#parts = parts;
+  }
+
+  /** Writes that wait or are under way. */
+  get count(): number {
+    return this.#waiting.length + this.#writing;
+  }
+
+  /** Does a write when its turn comes; what it comes to. */
+  async take<T>(write: () => Promise<T>): Promise<T> {
+    const turn = new Promise<void>((go) => this.#waiting.push(go));
+    this.#proceed();
+    await turn;
+    try {
+      return await write();
+    } finally {
+      this.#writing -= 1;
+      this.#proceed();
+    }
+  }
+
+  #proceed(): void {
+    while (this.#waiting.length > 0 && this.#writing < this.#limit()) {
+      this.#writing += 1;
+      this.#waiting.shift()?.();
+    }
+    if (this.#waiting.length > 0) this.#stopChecking ??= this.#parts.every(CHECK_MS, () => this.#check());
+    else this.#rest();
+  }
+
+  #limit(): number {
+    const { isBusy, most } = this.#parts;
+    const givesWay = isBusy() && !this.#isAwaited && this.count < NEARLY_FULL * most;
+    return givesWay ? WHILE_BUSY : WHILE_IDLE;
+  }
+
+  /** Readers end, and others come, without a word. */
+  async #check(): Promise<void> {
+    this.#isAwaited = await this.#parts.isAwaited().catch(() => false);
+    this.#proceed();
+  }
+
+  #rest(): void {
+    this.#stopChecking?.();
+    this.#stopChecking = undefined;
+  }
+}
