@@ -6,6 +6,7 @@ import type { NodeMachine } from '../cluster.ts';
 import type { LabBlob } from '../lab.ts';
 import type { Ending, Pulled } from '../pull.ts';
 import { WAY_NAMES, type Way } from '../ways.ts';
+import { type Explanation, explain, watchLogs } from './explain.ts';
 import { type LabFault, nameOf } from './fault.ts';
 import { READERS, type Stage, VICTIM } from './stage.ts';
 
@@ -43,6 +44,8 @@ export interface FaultResult {
   readonly originRequests?: number;
   /** What must not be, in words. */
   readonly complaints: readonly string[];
+  /** Where there is something to complain of. */
+  readonly explanation?: Explanation;
 }
 
 /** Lets every agent's client read a new blob, by all ways in, while something goes wrong; then heals the stage. */
@@ -53,6 +56,7 @@ export async function runFault(stage: Stage, fault: LabFault): Promise<FaultResu
   if (fault.warm) await stage.pull(cluster.agents[VICTIM] as NodeMachine, blob, 'prefix').ended;
   await cluster.origin.program.tell({ forget: true });
   const origin = cluster.origin.program;
+  const watch = watchLogs(stage);
 
   if (fault.when === 'before') await fault.begin(stage, blob);
   const clients = readersOf(stage, spoils).map(({ agent, way }) => ({
@@ -78,13 +82,15 @@ export async function runFault(stage: Stage, fault: LabFault): Promise<FaultResu
   const result = { spared: await seen(spared), struck: await seen(struck) };
   const { bytes, requests } = await cluster.origin.program.tell({ report: true });
   await stage.dropBlob(blob);
+  const complaints = complaintsOf(fault, result);
   return {
     of: fault.of,
     how: fault.how,
     ...result,
     seconds: Math.max(...result.spared.map(({ seconds }) => seconds)),
     ...(isSameOrigin && { originTimes: bytes / blob.size, originRequests: requests }),
-    complaints: complaintsOf(fault, result),
+    complaints,
+    ...(complaints.length > 0 && { explanation: await explain(stage, blob, watch) }),
   };
 }
 
