@@ -116,15 +116,20 @@ export class Fleet implements ChunkSource {
     return flight === undefined || flight.filled === flight.length;
   }
 
-  ahead(ask: Ask, facts: BlobFacts, index: number): boolean {
-    if (this.ready(ask, facts, index) !== undefined) return true;
+  ahead(ask: Ask, facts: BlobFacts, index: number, ended: () => void): boolean {
+    const ready = this.ready(ask, facts, index);
+    if (ready !== undefined) {
+      void ready.landed.then(ended, ended);
+      return true;
+    }
     if (this.#pilot.filling >= this.#parts.lookAhead.total) return false;
     const path = chunkPath(wantedOf(facts, index).id);
     this.#departing.add(path);
     // A stored chunk that can be read where it is needs no fetching into memory.
     void this.extent(facts, index, false).then((extent) => {
       this.#departing.delete(path);
-      if (extent === undefined) this.flight(ask, facts, index);
+      if (extent === undefined) void this.flight(ask, facts, index).landed.then(ended, ended);
+      else ended();
     });
     return true;
   }

@@ -2,6 +2,11 @@
 export interface LookAhead {
   /** Chunks fetched ahead of one reader at a time. */
   readonly perRead: number;
+  /**
+   * So far beyond a chunk that is late others are fetched while its reader waits, once all that is near has come: a
+   * few that come slowly then cost no time. Absent: no further than ever.
+   */
+  readonly beyondLate?: number;
   /** Chunks fetched ahead of all readers together. */
   readonly total: number;
   /**

@@ -64,6 +64,8 @@ export class Transfer {
   /** The first chunk of which some is held back. */
   #tailFrom = Number.POSITIVE_INFINITY;
   #window = 1;
+  /** The chunk that the reader waits for, while it does. */
+  #awaited: number | undefined;
   /** How many files are sent at once: few at first, for whoever reads little or leaves. */
   #files = 1;
   /** The chunks ahead that were asked for. */
@@ -167,7 +169,7 @@ export class Transfer {
       // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
       this.#window = Math.min(this.#reader.lookAhead.perRead, this.#window + 1);
       while (at < to) {
-        const there = await supply.beyond(at, this.#signal, this.#looker);
+        const there = await this.#beyond(index, supply, at);
         const epoch = this.#begun.get(index) ?? supply.epoch;
         if (supply.epoch !== epoch) throw dropped();
         const piece = supply.view(at, Math.min(to, there), this.#looker);
@@ -182,6 +184,16 @@ export class Transfer {
       }
     }
     this.#gave(index, to - from, supply, wantedMs, firstByteMs);
+  }
+
+  /** As the flight has it; what is fetched ahead meanwhile makes room for more. */
+  async #beyond(index: number, flight: Flight, at: number): Promise<number> {
+    this.#awaited = index;
+    try {
+      return await flight.beyond(at, this.#signal, this.#looker);
+    } finally {
+      this.#awaited = undefined;
+    }
   }
 
   #gave(index: number, bytes: number, supply: Supply, wantedMs: number, firstByteMs: number): void {
@@ -241,23 +253,34 @@ export class Transfer {
    * Has the next chunks fetched into the cache. They are not held here: a client that does not read on pins one
    * chunk, not all those ahead of it, and a fetch that fails ahead of time is simply made again.
    */
-  #lookAhead(index: number): void {
+  #lookAhead(index: number, isLate = false): void {
     // One transfer to a range-ignoring origin serves in order: asking ahead would only disorder it.
     if (this.#facts.rangeless) return;
     const last = Math.ceil(this.#span.end / this.#facts.chunkBytes) - 1;
     // Chunks asked for together share the link and land together: the next is asked for as soon as one lands,
     // not when the reader gets there, or the link would idle in between.
     const to = Math.min(last, index + 2 * this.#window);
+    const { beyondLate = 0 } = this.#reader.lookAhead;
     this.#asked = this.#asked.filter((ahead) => ahead > index && !this.#reader.hasLanded(this.#facts, ahead));
+    this.#askFor(index, to);
+    if (isLate) this.#askFor(to, Math.min(last, index + beyondLate));
+  }
+
+  /** Has those fetched that were not asked for yet, while there is room in the window. */
+  #askFor(after: number, to: number): void {
     if (this.#asked.length >= this.#window) return;
-    for (const next of aheadOf(index, to, this.#reader.lookAhead.seed)) {
+    for (const next of aheadOf(after, to, this.#reader.lookAhead.seed)) {
       if (this.#askedFor.has(next)) continue;
-      if (!this.#reader.ahead(this.#ask, this.#facts, next)) return;
+      if (!this.#reader.ahead(this.#ask, this.#facts, next, this.#ended)) return;
       this.#askedFor.add(next);
       this.#asked.push(next);
       if (this.#asked.length >= this.#window) return;
     }
   }
+
+  readonly #ended = (): void => {
+    if (this.#awaited !== undefined) this.#lookAhead(this.#awaited, true);
+  };
 
   async #verifyBefore(index: number): Promise<void> {
     for (; this.#unverified < index; this.#unverified += 1) {

@@ -6,6 +6,7 @@ import type { Blob } from '../../functions/blob/blob.ts';
 import { KiB, MiB } from '../../functions/blob/chunk.ts';
 import type { CheckOutcome, ReaderEvents, ReaderFailure } from '../../functions/blob/events.ts';
 import type { Leases } from '../../functions/blob/leases.ts';
+import type { LookAhead } from '../../functions/blob/look-ahead.ts';
 import { MemoryStore } from '../../functions/blob/memory.ts';
 import { BlobReader } from '../../functions/blob/reader.ts';
 import type { ChunkStore } from '../../functions/blob/store.ts';
@@ -71,7 +72,7 @@ export function originUpstream(limits: Partial<HttpLimits> = {}): TestUpstream {
 export interface ReaderOptions {
   readonly store?: ChunkStore;
   readonly chunkBytes?: number;
-  readonly lookAhead?: { readonly perRead: number; readonly total: number };
+  readonly lookAhead?: LookAhead;
   readonly limits?: Partial<HttpLimits>;
   readonly upstream?: Upstream;
   readonly access?: Partial<AccessPolicy>;

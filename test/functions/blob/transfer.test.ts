@@ -1,10 +1,12 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { LookAhead } from '../../../functions/blob/look-ahead.ts';
 import type { Source, Upstream } from '../../../functions/blob/upstream.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
+import { gate } from '../../support/gate.ts';
 import { handBody } from '../../support/hand-body.ts';
 import { startOrigin } from '../../support/origin.ts';
-import { CHUNK, openReader, originUpstream } from '../../support/reader.ts';
+import { CHUNK, openReader, originUpstream, readSpan } from '../../support/reader.ts';
 import { rejects } from '../../support/rejects.ts';
 import { until } from '../../support/until.ts';
 
@@ -78,6 +80,55 @@ test('breaks a transfer whose bytes proved wrong after all were passed on, rathe
   const { reading, blames } = await passOn(wrong);
   await rejects('CHUNK_CORRUPT', reading);
   assert.is(blames, 1);
+});
+
+/** Reads a blob whose second chunk comes only once `mayCome`; the indexes of those asked for while it is waited for. */
+async function readPastLate(lookAhead: LookAhead, askedMeanwhile: number): Promise<number[]> {
+  await using origin = await startOrigin();
+  await using origins = originUpstream();
+  const blob = blobOf(30 * CHUNK, 'late');
+  const late = gate();
+  const asked: number[] = [];
+  let open = 0;
+  let most = 0;
+  const upstream: Upstream = {
+    *sources(address, wanted) {
+      for (const source of origins.upstream.sources(address, wanted)) {
+        yield {
+          ...source,
+          async open(query, signal) {
+            if (wanted !== undefined && wanted.index > 0) asked.push(wanted.index);
+            open += 1;
+            most = Math.max(most, open);
+            if (wanted?.index === 1) await late.opened;
+            const reply = await source.open(query, signal);
+            open -= 1;
+            return reply;
+          },
+        };
+      }
+    },
+  };
+  await using kit = openReader({ upstream, lookAhead });
+  const blobRead = await kit.open(origin.put('/blob', blob));
+  const reading = readSpan(blobRead);
+  await until('all to be asked for that may be', () => asked.length === askedMeanwhile);
+  await until('all but the late one to have come', () => kit.reader.flights === 1);
+  const meanwhile = asked.toSorted((a, b) => a - b);
+  late.open();
+  assert.is(sha256(await reading), sha256(blob));
+  assert.ok(most <= 1 + lookAhead.perRead, `${most} at a time`);
+  return meanwhile;
+}
+
+test('fetches those that are further ahead while it waits for a chunk that is late, no more at a time than ever', async () => {
+  // Until it landed nothing took the place of what had: of siblings nothing is seen before all of it is checked.
+  const lookAhead = { perRead: 2, total: 16, seed: 7 };
+  assert.equal(
+    await readPastLate({ ...lookAhead, beyondLate: 12 }, 13),
+    Array.from({ length: 13 }, (_, at) => at + 1),
+  );
+  assert.equal(await readPastLate(lookAhead, 5), [1, 2, 3, 4, 5]);
 });
 
 test.run();
