@@ -14,12 +14,27 @@ export interface Side {
   stop(): Promise<void>;
 }
 
-export type SideName = 'nginx static' | 'nginx slice' | 'agent' | 'agent disk' | 'agent+root';
+export type SideName =
+  | 'nginx static'
+  | 'nginx slice'
+  | 'nginx slice x2'
+  | 'agent'
+  | 'agent disk'
+  | 'agent+root';
 
 /** Caches whose working set is hot: ours once from memory and once from disk. */
 export const HOT_SIDES: readonly SideName[] = ['nginx slice', 'nginx static', 'agent', 'agent disk'];
-/** Here nginx static is the direct way, with no cache between. Ours keep 64 MiB in memory, the rest on disk. */
-export const COLD_SIDES: readonly SideName[] = ['nginx slice', 'nginx static', 'agent disk', 'agent+root'];
+/**
+ * Here nginx static is the direct way, with no cache between, and nginx slice x2 one cache behind another, as an agent
+ * and a root are. Ours keep 64 MiB in memory, the rest on disk.
+ */
+export const COLD_SIDES: readonly SideName[] = [
+  'nginx slice',
+  'nginx slice x2',
+  'nginx static',
+  'agent disk',
+  'agent+root',
+];
 
 /** Starts sides in front of `upstreamPort`: the origin's own, or that of the slow link before it. */
 export async function startSides(
@@ -58,6 +73,11 @@ export async function startSides(
     'nginx slice': async () => {
       const slice = await startSliceCache(scope, upstreamPort, 'nginx-slice');
       return side('nginx slice', [slice], slice.port, '');
+    },
+    'nginx slice x2': async () => {
+      const far = await startSliceCache(scope, upstreamPort, 'nginx-slice-far');
+      const near = await startSliceCache(scope, far.port, 'nginx-slice-near');
+      return side('nginx slice x2', [near, far], near.port, '');
     },
     agent: () => agent('agent', 1.5 * GiB),
     'agent disk': () => agent('agent disk', 64 * MiB),

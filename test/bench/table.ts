@@ -16,6 +16,8 @@ export interface Row {
   readonly originRequests: number;
   /** Medians of the ratios within a round, which drift of the whole machine leaves alone. */
   readonly toSlice?: Ratios;
+  /** To as many caches in a row as an agent and a root are. */
+  readonly toTwoSlices?: Ratios;
   readonly toStatic?: Ratios;
 }
 
@@ -105,7 +107,9 @@ export function summarise(samples: readonly Sample[]): Row[] {
   return [...groups.values()].map((group) => {
     const of = (value: (sample: Sample) => number) => median(group.map(value));
     const { measure, side } = group[0]!;
-    const [toSlice, toStatic] = [ratios(group, 'nginx slice'), ratios(group, 'nginx static')];
+    const toSlice = ratios(group, 'nginx slice');
+    const toTwoSlices = ratios(group, 'nginx slice x2');
+    const toStatic = ratios(group, 'nginx static');
     return {
       measure,
       side,
@@ -118,6 +122,7 @@ export function summarise(samples: readonly Sample[]): Row[] {
       p99Ms: of((sample) => sample.p99Ms),
       originRequests: of((sample) => sample.originRequests),
       ...(toSlice && { toSlice }),
+      ...(toTwoSlices && { toTwoSlices }),
       ...(toStatic && { toStatic }),
     };
   });
@@ -138,19 +143,27 @@ export function judge(rows: readonly Row[]): Verdict[] {
 export function formatTable(rows: readonly Row[]): string {
   const lines: string[] = [];
   for (const measure of new Set(rows.map((row) => row.measure))) {
+    const rowsOfMeasure = rows.filter((row) => row.measure === measure);
     const small = measure.includes('ranges');
-    const heads = small
-      ? ['req/s', '× slice', '× static', 'CPU µs/req', '× slice', 'p50 ms', 'p99 ms', 'origin req']
-      : ['GB/s', '× slice', '× static', 'CPU s/GB', '× slice', '1st byte ms', 'client s/GB', 'origin req'];
+    const hasTwo = rowsOfMeasure.some(({ toTwoSlices }) => toTwoSlices !== undefined);
+    const heads = [
+      ...(small ? ['req/s', '× slice'] : ['GB/s', '× slice']),
+      ...(hasTwo ? ['× slice x2'] : []),
+      ...(small ? ['× static', 'CPU µs/req', '× slice'] : ['× static', 'CPU s/GB', '× slice']),
+      ...(hasTwo ? ['× slice x2'] : []),
+      ...(small ? ['p50 ms', 'p99 ms', 'origin req'] : ['1st byte ms', 'client s/GB', 'origin req']),
+    ];
     lines.push('', measure.padEnd(30) + heads.map((head) => head.padStart(12)).join(''));
-    for (const row of rows.filter((candidate) => candidate.measure === measure)) {
+    for (const row of rowsOfMeasure) {
       const bytesPerRequest = (row.gbPerSecond * GB) / row.requestsPerSecond;
       const cells = [
         small ? row.requestsPerSecond.toFixed(0) : row.gbPerSecond.toFixed(row.gbPerSecond < 1 ? 3 : 2),
         times(row.toSlice?.throughput),
+        ...(hasTwo ? [times(row.toTwoSlices?.throughput)] : []),
         times(row.toStatic?.throughput),
         small ? ((row.cpuSecondsPerGB * bytesPerRequest) / 1e3).toFixed(1) : row.cpuSecondsPerGB.toFixed(2),
         times(row.toSlice?.cpu),
+        ...(hasTwo ? [times(row.toTwoSlices?.cpu)] : []),
         small ? row.p50Ms.toFixed(2) : row.firstByteMs.toFixed(1),
         small ? row.p99Ms.toFixed(2) : row.clientCpuSecondsPerGB.toFixed(2),
         row.originRequests.toFixed(0),
