@@ -14,9 +14,7 @@ export const SETUPS = {
 /** Ways in which chunks travel. */
 export const WAYS = {
   // What agents do.
-  siblings: { way: 'siblings', maxChildren: 4, boundsSending: true },
-  // What they would do if FanOut did not go by what a host is sending.
-  'siblings, sending not bounded': { way: 'siblings', maxChildren: 4, boundsSending: false },
+  siblings: { way: 'siblings', maxChildren: 4 },
   'tree of 2, whole chunks (DadiP2P)': { way: 'tree', maxChildren: 2, cutsThrough: false },
   'tree of 4': { way: 'tree', maxChildren: 4, cutsThrough: true },
 } as const;
@@ -27,6 +25,8 @@ export type WayName = keyof typeof WAYS;
 /** Which hosts are not well. */
 export const FAULTS = {
   none: { slow: 0, failing: 0 },
+  '1 % slow': { slow: 0.01, failing: 0 },
+  '1 % crash': { slow: 0, failing: 0.01 },
   '1 % slow, 1 % crash': { slow: 0.01, failing: 0.01 },
 } as const;
 
@@ -45,7 +45,6 @@ export interface Case {
 export function scenarioOf({ setup, way, hosts, fault, chunkBytes, seed }: Case): Scenario {
   return {
     cutsThrough: true,
-    boundsSending: true,
     ...SETUPS[setup],
     ...FAULTS[fault],
     ...WAYS[way],

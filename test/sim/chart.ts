@@ -1,12 +1,7 @@
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
-import { type Case, starSeconds } from './cases.ts';
-import type { Outcome } from './simulate.ts';
-
-/** A case and what came of it. */
-export interface Result extends Case {
-  readonly outcome: Outcome;
-}
+import { starSeconds } from './cases.ts';
+import type { Result } from './results.ts';
 
 interface Point {
   readonly setup: string;

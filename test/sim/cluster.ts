@@ -4,8 +4,8 @@ import { RANKED } from '../../sidecar/upstream/picker.ts';
 import { memberOf } from '../support/members.ts';
 import { Events } from './events.ts';
 import { Fetch, type Surroundings } from './fetch.ts';
-import { type AgentSettings, createHosts, type Host } from './host.ts';
-import { type Link, Network, type Receipt } from './network.ts';
+import { type AgentSettings, createHost, type Host } from './host.ts';
+import { type Link, Network } from './network.ts';
 import type { Delivery } from './reader.ts';
 import { Root } from './root.ts';
 
@@ -43,15 +43,17 @@ export class Cluster implements Delivery, Surroundings {
   constructor(parts: ClusterParts) {
     const { links, rootLink, originLink, s3Link, chunks, chunkBytes, stepMs, agents } = parts;
     this.#parts = parts;
-    this.network = new Network([...links, rootLink, originLink, s3Link], chunkBytes, stepMs);
+    this.network = new Network({
+      ...{ chunks, chunkBytes, stepMs },
+      links: [...links, rootLink, originLink, s3Link],
+    });
     const members = links.map((_, node) => memberOf(node));
-    this.hosts = createHosts(
-      members,
-      chunks,
-      agents,
-      (node) => this.network.sending[node] as number,
-      () => this.events.nowMs,
-    );
+    const knowledge = {
+      isMember: (url: string) => this.#byUrl.has(url),
+      sending: (node: number) => this.network.sending[node] as number,
+      now: () => this.events.nowMs,
+    };
+    this.hosts = members.map((member, node) => createHost(member, node, agents, knowledge));
     this.#byUrl = new Map(this.hosts.map((host) => [host.member.url, host]));
     // All have the same view: one order of a chunk does for all.
     this.#owners = new Owners(members);
@@ -60,14 +62,9 @@ export class Cluster implements Delivery, Surroundings {
   }
 
   fetch(node: number, chunk: number, landed: () => void): void {
-    const host = this.hosts[node] as Host;
     // Fetched for another already.
-    if (host.has[chunk] === 1) {
-      this.events.after(0, landed);
-      return;
-    }
-    if (!host.coming.has(chunk)) new Fetch(this, host, chunk, []).next();
-    host.coming.get(chunk)?.waiting.push(landed);
+    if (!this.seek(this.hosts[node] as Host, chunk, [])) this.events.after(0, landed);
+    else this.hosts[node]?.coming.get(chunk)?.waiting.push(landed);
   }
 
   ranked(chunk: number): readonly Member[] {
@@ -84,10 +81,15 @@ export class Cluster implements Delivery, Surroundings {
     return this.#parts.latencyMs * (0.5 + this.#parts.random());
   }
 
-  sourceAt(host: Host, chunk: number, via: readonly string[]): Receipt | undefined {
-    if (host.has[chunk] === 1) return undefined;
+  seek(host: Host, chunk: number, via: readonly string[]): boolean {
+    if (this.network.isWhole(host.node, chunk)) return false;
     if (!host.coming.has(chunk)) new Fetch(this, host, chunk, via).next();
-    return host.coming.get(chunk)?.receipt;
+    return true;
+  }
+
+  /** Has all hosts forget to whom they gave the chunks before this one: nobody will ask any more. */
+  forgetBefore(chunk: number): void {
+    for (const host of this.hosts) host.forgetBefore(chunk);
   }
 
   /** Ends a host; those who read from it notice at once. */

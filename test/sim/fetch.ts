@@ -1,8 +1,9 @@
 import { BACK, type FanOut, MAX_REDIRECTS } from '../../functions/service/fan-out.ts';
+import { mayBeCircle } from '../../sidecar/entry/referrals.ts';
 import type { Member } from '../../sidecar/members/member.ts';
 import type { Events } from './events.ts';
-import type { Host } from './host.ts';
-import type { Flow, Network, Receipt } from './network.ts';
+import type { Arrival, Host } from './host.ts';
+import type { Flow, Network } from './network.ts';
 import type { Root } from './root.ts';
 
 // As in sidecar/upstream/siblings.ts.
@@ -22,8 +23,8 @@ export interface Surroundings {
   hostOf(url: string): Host;
   /** Of one message one way. */
   latencyMs(): number;
-  /** What a host that was asked for a chunk sends of: all of it, or what comes; it fetches what it has not. */
-  sourceAt(host: Host, chunk: number, via: readonly string[]): Receipt | undefined;
+  /** Has a host that was asked for a chunk fetch it; `false` when it has all of it. */
+  seek(host: Host, chunk: number, via: readonly string[]): boolean;
 }
 
 /** One member that is asked, with those it sends on to. */
@@ -40,15 +41,16 @@ interface Attempt {
  * One chunk on its way to one host: who is asked, in which order, and what happens when one fails or is slow. Whom to
  * ask, and who is sent where, the agents' own code decides; following it is what SiblingsUpstream and HedgedUpstream do.
  */
-export class Fetch {
+export class Fetch implements Arrival {
+  readonly waiting: (() => void)[] = [];
+  /** What it has come from last. */
+  from: 'root' | 'sibling' | undefined;
   readonly #cluster: Surroundings;
   readonly #host: Host;
   readonly #chunk: number;
-  readonly #receipt: Receipt = { bytes: 0, before: 0 };
   readonly #via: readonly string[];
   readonly #candidates: Iterator<Member>;
   readonly #tried = new Set<string>();
-  readonly #waiting: (() => void)[] = [];
   #attempts: Attempt[] = [];
 
   constructor(cluster: Surroundings, host: Host, chunk: number, via: readonly string[]) {
@@ -57,11 +59,15 @@ export class Fetch {
     this.#chunk = chunk;
     this.#via = via;
     this.#candidates = host.picker.pick(cluster.ranked(chunk), via).first[Symbol.iterator]();
-    host.coming.set(chunk, {
-      receipt: this.#receipt,
-      waiting: this.#waiting,
-      isAwaiting: (asked) => this.#attempts.some((attempt) => isAwaiting(attempt, asked)),
-    });
+    host.coming.set(chunk, this);
+  }
+
+  get filled(): number {
+    return this.#cluster.network.bytesOf(this.#host.node, this.#chunk);
+  }
+
+  isAwaiting(asked: Host): boolean {
+    return this.#attempts.some((attempt) => isAwaiting(attempt, asked));
   }
 
   /** Asks the next of those that may be asked; the roots when there is none left. */
@@ -83,7 +89,7 @@ export class Fetch {
   #hedge(attempt: Attempt): void {
     const { hedging } = this.#host;
     this.#cluster.events.after(hedging.afterMs, () => {
-      const hasBegun = attempt.flow !== undefined && attempt.flow.first === undefined;
+      const hasBegun = attempt.flow?.hasBegun === true;
       const isSlow = !this.#isOff(attempt) && attempt === this.#attempts.at(-1) && !hasBegun;
       if (!isSlow || !hedging.spend()) return;
       this.#cluster.hedges += 1;
@@ -105,8 +111,7 @@ export class Fetch {
         return;
       }
       const backMs = this.#cluster.latencyMs();
-      const isCircle = target.coming.get(this.#chunk)?.isAwaiting(this.#host) === true;
-      const referred = isCircle ? BACK : this.#referredBy(target, attempt);
+      const referred = this.#referredBy(target, attempt);
       if (referred === BACK) {
         events.after(backMs, () => this.#tryAnother(attempt));
         return;
@@ -116,21 +121,25 @@ export class Fetch {
         return;
       }
       const chain = [...this.#via, this.#host.member.url];
-      const source = this.#cluster.sourceAt(target, this.#chunk, chain);
+      this.#cluster.seek(target, this.#chunk, chain);
       target.promised += 1;
       events.after(backMs, () => {
         target.promised -= 1;
-        this.#receive(attempt, target, source);
+        this.#receive(attempt, target);
       });
     });
   }
 
-  /** As sidecar/entry/referrals.ts has it: whoever has the beginning already is served where it asks. */
-  #referredBy({ fanOut }: Host, attempt: Attempt): ReturnType<FanOut['refer']> {
-    if (this.#receipt.bytes > 0) return undefined;
+  /** As `Referrals` has it. */
+  #referredBy(target: Host, attempt: Attempt): ReturnType<FanOut['refer']> {
+    const coming = target.coming.get(this.#chunk);
+    if (coming?.isAwaiting(this.#host)) return BACK;
+    const { filled } = this;
+    if (filled > 0) return mayBeCircle(coming, filled) ? BACK : undefined;
     const asked = this.#asked(attempt);
     const { redirects } = attempt;
-    return fanOut.refer(String(this.#chunk), { node: this.#host.member.url, asked, redirects });
+    const { url } = this.#host.member;
+    return target.fanOut(this.#chunk).refer(String(this.#chunk), { node: url, asked, redirects });
   }
 
   #asked({ path }: Attempt): string[] {
@@ -174,13 +183,13 @@ export class Fetch {
     }
   }
 
-  #receive(attempt: Attempt, target: Host, source: Receipt | undefined): void {
+  #receive(attempt: Attempt, target: Host): void {
     if (this.#isOff(attempt)) return;
     if (!target.isUp) {
       this.#goBack(attempt);
       return;
     }
-    this.#open(attempt, target.node, source, () => {
+    this.#open(attempt, target.node, () => {
       this.#host.hedging.took(this.#cluster.events.nowMs - attempt.askedMs);
       this.#settleOn(attempt);
     });
@@ -190,24 +199,18 @@ export class Fetch {
     const { root, events } = this.#cluster;
     events.after(2 * this.#cluster.latencyMs(), () => {
       if (this.#isOff(attempt)) return;
-      this.#open(attempt, root.node, root.sourceOf(this.#chunk), () => this.#settleOn(attempt));
+      root.want(this.#chunk);
+      this.#open(attempt, root.node, () => this.#settleOn(attempt));
     });
   }
 
-  #open(attempt: Attempt, from: number, source: Receipt | undefined, first: () => void): void {
-    attempt.flow = {
-      from,
-      to: this.#host.node,
-      source,
-      sink: this.#receipt,
-      first,
+  #open(attempt: Attempt, from: number, began: () => void): void {
+    this.from = attempt.path.length === 0 ? 'root' : 'sibling';
+    attempt.flow = this.#cluster.network.open({
+      ...{ from, to: this.#host.node, chunk: this.#chunk, began },
       landed: () => this.#land(attempt),
       lost: () => this.#lost(attempt),
-      wanted: 0,
-      still: 0,
-      isOpen: true,
-    };
-    this.#cluster.network.open(attempt.flow);
+    });
   }
 
   /** What broke is gone on with elsewhere, at the byte where it broke. */
@@ -242,10 +245,9 @@ export class Fetch {
     if (sender !== undefined) this.#host.health.succeeded(sender.member.url);
     this.#attempts = [];
     this.#host.coming.delete(this.#chunk);
-    this.#host.has[this.#chunk] = 1;
-    for (const landed of this.#waiting) landed();
+    for (const landed of this.waiting) landed();
   }
 }
 
 const isAwaiting = ({ path, flow, isOver }: Attempt, host: Host): boolean =>
-  !isOver && path.at(-1) === host && (flow === undefined || flow.first !== undefined);
+  !isOver && path.at(-1) === host && flow?.hasBegun !== true;

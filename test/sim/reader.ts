@@ -8,6 +8,7 @@ export interface Delivery {
 
 // As sidecar/sharing.ts sets a BlobReader up.
 const LOOK_AHEAD = 8;
+const FAR = 64;
 
 /** What a host reads. */
 export interface Reading {
@@ -40,6 +41,11 @@ export class SimulatedReader {
     this.#asked = new Uint8Array(reading.chunks);
   }
 
+  /** The chunk that it is at. */
+  get at(): number {
+    return this.#at;
+  }
+
   start(): void {
     this.#ask(0);
   }
@@ -55,7 +61,7 @@ export class SimulatedReader {
   }
 
   #readOn(): void {
-    const { chunks, seed } = this.#reading;
+    const { chunks } = this.#reading;
     while (this.#landed[this.#at] === 1) {
       this.#at += 1;
       this.#window = Math.min(LOOK_AHEAD, this.#window + 1);
@@ -66,10 +72,19 @@ export class SimulatedReader {
     }
     if (this.#asked[this.#at] === 0) this.#ask(this.#at);
     const to = Math.min(chunks - 1, this.#at + 2 * this.#window);
-    for (const next of aheadOf(this.#at, to, seed)) {
-      // The one that is being read, and those ahead of it.
+    this.#askFor(this.#at, to);
+    // All that is near has been asked for, and what the reader is at is late.
+    this.#askFor(to, Math.min(chunks - 1, this.#at + FAR));
+  }
+
+  /** Asks for those that were not asked for yet, while there is room in the window. */
+  #askFor(after: number, to: number): void {
+    // The one that is being read, and those ahead of it.
+    if (this.#coming > this.#window) return;
+    for (const next of aheadOf(after, to, this.#reading.seed)) {
+      if (this.#asked[next] === 1) continue;
+      this.#ask(next);
       if (this.#coming > this.#window) return;
-      if (this.#asked[next] === 0) this.#ask(next);
     }
   }
 }

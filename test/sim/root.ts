@@ -1,4 +1,4 @@
-import type { Network, Receipt } from './network.ts';
+import type { Network } from './network.ts';
 
 /** Where the roots and the origin stand in the network. */
 export interface RootPlace {
@@ -17,56 +17,27 @@ export class Root {
   s3Reads = 0;
   readonly #network: Network;
   readonly #place: RootPlace;
-  readonly #has: Uint8Array;
-  readonly #coming = new Map<number, Receipt>();
+  readonly #asked: Uint8Array;
 
   constructor(network: Network, place: RootPlace) {
     this.node = place.node;
     this.#network = network;
     this.#place = place;
-    this.#has = new Uint8Array(place.chunks);
+    this.#asked = new Uint8Array(place.chunks);
+    network.fill(place.origin);
   }
 
-  /** What the roots have of a chunk: `undefined` when all of it. */
-  sourceOf(chunk: number): Receipt | undefined {
-    if (this.#has[chunk] === 1) {
-      this.s3Reads += 1;
-      return undefined;
-    }
-    const coming = this.#coming.get(chunk);
-    if (coming !== undefined) return coming;
+  /** Has a chunk there, or on its way. */
+  want(chunk: number): void {
+    if (this.#network.isWhole(this.node, chunk)) this.s3Reads += 1;
+    if (this.#asked[chunk] === 1) return;
+    this.#asked[chunk] = 1;
     this.originReads += 1;
-    const receipt = { bytes: 0, before: 0 };
-    this.#coming.set(chunk, receipt);
+    const { node, origin, s3 } = this.#place;
     this.#network.open({
-      from: this.#place.origin,
-      to: this.#place.node,
-      source: undefined,
-      sink: receipt,
-      first: undefined,
-      landed: () => {
-        this.#has[chunk] = 1;
-        this.#coming.delete(chunk);
-        this.#keep();
-      },
-      wanted: 0,
-      still: 0,
-      isOpen: true,
-    });
-    return receipt;
-  }
-  /** Puts a chunk that has come into S3, over the link on which agents are served. */
-  #keep(): void {
-    this.#network.open({
-      from: this.#place.node,
-      to: this.#place.s3,
-      source: undefined,
-      sink: { bytes: 0, before: 0 },
-      first: undefined,
-      landed: () => undefined,
-      wanted: 0,
-      still: 0,
-      isOpen: true,
+      ...{ from: origin, to: node, chunk },
+      // Puts it into S3, over the link on which agents are served.
+      landed: () => this.#network.open({ from: node, to: s3, chunk, landed: () => {} }),
     });
   }
 }

@@ -15,7 +15,7 @@ import {
   WAYS,
   type WayName,
 } from './cases.ts';
-import { drawChart, type Result } from './chart.ts';
+import { Results } from './results.ts';
 import { simulate } from './simulate.ts';
 
 const MiB = 2 ** 20;
@@ -33,10 +33,12 @@ compares with trees and a star. Prints a line a case; writes results.json and re
                   may be repeated (all)
   --fault NAME    ${FAULT_NAMES.map((name) => `"${name}"`).join(', ')}; may be repeated (all, trees: none)
   --hosts N       may be repeated (100, 1000, 2600, 10000; lab: 16)
-  --chunk MIB     size of a chunk (4; 16 from 5000 hosts on, to be done in minutes)
+  --chunk MIB     size of a chunk (4)
   --seed TEXT     (1)
   --lab FILE      simulate the burst of a run of npm run lab instead, and say by how much it is off: lab.json
-  --out DIR       where to write
+  --out DIR       where to write; what is there of other cases stays, so a run can be gone on with
+  --missing       simulate those cases alone that are not there
+  --table         print what is there as a table, and simulate nothing
   --no-write      print only
   --help
 `;
@@ -47,18 +49,20 @@ const { values } = parseArgs({
     way: { type: 'string', multiple: true, default: WAY_NAMES },
     fault: { type: 'string', multiple: true, default: FAULT_NAMES },
     hosts: { type: 'string', multiple: true, default: ['100', '1000', '2600', '10000'] },
-    chunk: { type: 'string' },
+    chunk: { type: 'string', default: '4' },
     seed: { type: 'string', default: '1' },
     lab: { type: 'string' },
     out: { type: 'string', default: fileURLToPath(new URL('results/', import.meta.url)) },
+    missing: { type: 'boolean', default: false },
+    table: { type: 'boolean', default: false },
     'no-write': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
 
-const COARSE_FROM = 5_000;
-const results: Result[] = [];
+const results = Results.open(values.out);
 if (values.help) process.stdout.write(HELP);
+else if (values.table) console.log(results.table());
 else if (values.lab !== undefined) compare(values.lab);
 else for (const one of cases()) await run(one);
 
@@ -81,16 +85,16 @@ function* cases(): Iterable<Case> {
   const setups = oneOf('--setup', SETUP_NAMES, values.setup);
   const ways = oneOf('--way', WAY_NAMES, values.way);
   const faults = oneOf('--fault', FAULT_NAMES, values.fault);
+  const chunkBytes = whole('--chunk', values.chunk) * MiB;
   const sizes = values.hosts.map((text) => whole('--hosts', text)).sort((a, b) => a - b);
   for (const hosts of sizes) {
-    const chunkMiB =
-      values.chunk === undefined ? (hosts < COARSE_FROM ? 4 : 16) : whole('--chunk', values.chunk);
     for (const setup of setups) {
       for (const way of ways) {
         for (const fault of faults) {
           // A tree that never changes does not outlive a crash: there is nothing to be measured.
           if (WAYS[way].way === 'tree' && fault !== 'none') continue;
-          yield { setup, way, hosts, fault, chunkBytes: chunkMiB * MiB, seed: values.seed };
+          const one = { setup, way, hosts, fault, chunkBytes, seed: values.seed };
+          if (!(values.missing && results.has(one))) yield one;
         }
       }
     }
@@ -99,7 +103,6 @@ function* cases(): Iterable<Case> {
 
 async function run(one: Case): Promise<void> {
   const outcome = simulate(scenarioOf(one));
-  results.push({ ...one, outcome });
   const { idealSeconds, p50, p99, p999, maxUplinkBlobs, originBlobs, rootBlobs, unfinished } = outcome;
   const ideals = (seconds: number) =>
     `${seconds.toFixed(2)} s (${(seconds / idealSeconds).toFixed(2)} x ideal)`;
@@ -110,11 +113,7 @@ async function run(one: Case): Promise<void> {
     ...(unfinished > 0 ? [`${unfinished} UNFINISHED`] : []),
   ];
   console.log(`${one.setup}, ${one.hosts} hosts, ${one.way}, faults: ${one.fault}\n  ${facts.join('\n  ')}`);
-  if (values['no-write']) return;
-  // After each case: the last ones take long.
-  mkdirSync(values.out, { recursive: true });
-  writeFileSync(join(values.out, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
-  writeFileSync(join(values.out, 'results.svg'), await drawChart(results));
+  if (!values['no-write']) await results.add({ ...one, outcome });
 }
 
 /** @throws Error naming the option and what it may be. */

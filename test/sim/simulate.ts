@@ -20,8 +20,6 @@ export interface Scenario {
   /** Within so long all hosts start. */
   readonly startMs: number;
   readonly maxChildren: number;
-  /** See AgentSettings. */
-  readonly boundsSending: boolean;
   /** Part of the hosts that have a tenth of the link. */
   readonly slow: number;
   /** Part of the hosts that crash half-way through. */
@@ -56,6 +54,7 @@ const SLOWER = 10;
 // As sidecar/sharing.ts sets a Picker up.
 const BUDGET_MS = 5_000;
 const GIVE_UP_IDEALS = 60;
+const TIDY_STEPS = 64;
 
 /** Runs a scenario; the same one has the same outcome each time. */
 export function simulate(scenario: Scenario): Outcome {
@@ -82,9 +81,11 @@ export function simulate(scenario: Scenario): Outcome {
   const doneMs = new Map<number, number>();
   const well = all.filter((host) => !slow.has(host) && !failing.includes(host));
   const startedMs = all.map(() => random() * scenario.startMs);
+  const readers: SimulatedReader[] = [];
   for (const host of all) {
     const reading = { host, chunks, seed: Math.floor(random() * 2 ** 32) };
     const reader = new SimulatedReader(reading, delivery, () => doneMs.set(host, events.nowMs));
+    readers.push(reader);
     events.after(startedMs[host] as number, () => reader.start());
   }
   for (const host of cluster === undefined ? [] : failing) {
@@ -93,10 +94,13 @@ export function simulate(scenario: Scenario): Outcome {
     if (member !== undefined) events.after(atMs, () => cluster?.crash(member));
   }
   const isOver = () => well.every((host) => doneMs.has(host));
+  // Of hosts that are slow it does not matter what others remember of chunks that these alone lack.
+  const leastAt = () => well.reduce((least, host) => Math.min(least, readers[host]?.at ?? 0), chunks);
   let count = 0;
   for (let step = 1; step * stepMs < GIVE_UP_IDEALS * idealSeconds * 1000; step += 1) {
     events.runUntil(step * stepMs);
     network.step();
+    if (step % TIDY_STEPS === 0) cluster?.forgetBefore(leastAt());
     if (doneMs.size > count && isOver()) break;
     count = doneMs.size;
   }
@@ -138,7 +142,7 @@ function open(
   stepMs: number,
   random: () => number,
 ): World {
-  const { chunkBytes, latencyMs, rootRate, originRate, maxChildren, boundsSending, cutsThrough } = scenario;
+  const { chunkBytes, latencyMs, rootRate, originRate, maxChildren, cutsThrough } = scenario;
   const linkOf = (rate: number): Link => ({ up: rate, down: rate });
   if (scenario.way === 'tree') {
     const sourceLink = linkOf(Math.min(rootRate, originRate));
@@ -157,7 +161,7 @@ function open(
     chunkBytes,
     stepMs,
     latencyMs,
-    agents: { maxChildren, boundsSending, budgetMs: BUDGET_MS },
+    agents: { maxChildren, budgetMs: BUDGET_MS },
     random,
   });
   return { delivery: cluster, cluster };
