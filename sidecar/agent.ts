@@ -4,6 +4,7 @@ import type { Middleware } from 'koa';
 import { Catalog } from '../functions/blob/catalog.ts';
 import { DiskStore } from '../functions/blob/disk/disk.ts';
 import { MemoryStore } from '../functions/blob/memory.ts';
+import type { PageCache } from '../functions/blob/page-cache.ts';
 import { BlobReader } from '../functions/blob/reader.ts';
 import type { ChunkStore } from '../functions/blob/store.ts';
 import { TieredStore } from '../functions/blob/tiered.ts';
@@ -70,6 +71,8 @@ export interface AgentParts {
   readonly nodeCa: string | undefined;
   /** Sends cached chunks without reading them, where the system can. */
   readonly files: FileSender | undefined;
+  /** Reads what the kernel has in memory of cached chunks, where the system can. */
+  readonly pages: PageCache | undefined;
   /** Where the P2P ports of the cluster speak TLS. */
   readonly tls: NodeTls | undefined;
 }
@@ -279,6 +282,7 @@ async function openCache(
       minFreeBytes: MinFree,
       now: Date.now,
       onEvict: (files) => parts.metrics.evicted(files),
+      pages: parts.pages,
     });
     disk.scanned.then(
       () => parts.log.info({ ...disk.usage }, 'cache_scanned'),

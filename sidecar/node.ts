@@ -13,6 +13,7 @@ import { openAgent } from './agent.ts';
 import { createHttpServer, createP2PServer, createProxyServer } from './http-servers.ts';
 import { nodeAddress } from './node-address.ts';
 import type { WorkerNode } from './run-worker.ts';
+import { KernelPages } from './sendfile/kernel-pages.ts';
 import { Senders } from './sendfile/senders.ts';
 import { openNodeTls } from './tls/node-tls.ts';
 
@@ -36,9 +37,10 @@ export async function createNode(settings: Settings, { log, nodeCa }: WorldParts
   const metrics = new Metrics();
   const readiness = new Readiness();
   const files = Senders.open(Math.min(MAX_SENDERS, availableParallelism()));
+  const pages = KernelPages.open();
   const self = await nodeAddress(settings.P2PConfig);
   const tls = await openNodeTls(settings, self, Date.now());
-  const parts = { log, metrics, files, readiness, self, nodeCa, tls };
+  const parts = { log, metrics, files, pages, readiness, self, nodeCa, tls };
   const headMs = settings.Timeouts.RequestHead;
   const { handlers, api, handsOver, leave, close } =
     settings.P2PConfig.RunMode === 'root'

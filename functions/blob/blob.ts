@@ -1,9 +1,12 @@
 import type { Grant } from '../protocol/grant.ts';
 import type { Span } from '../protocol/range.ts';
 import type { Ask } from './ask.ts';
+import { READ_BUFFERS } from './buffer-pool.ts';
+import type { Slice } from './chunk.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { BlobFacts } from './facts.ts';
 import { FilePiece } from './file-piece.ts';
+import { WORTH_A_FILE_BYTES } from './lent-chunks.ts';
 import { dropped, type Supply, Transfer } from './transfer.ts';
 
 /** A blob whose facts are known, ready to be read. */
@@ -30,18 +33,19 @@ export class Blob {
   }
 
   /**
-   * The bytes of a span that lies in one chunk in memory: of these all is checked that can be. `undefined` where
-   * `read` is the way. They are the caller's to look at until released, and never to write to.
+   * The bytes of a span that lies in one chunk and takes no waiting: of these all is checked that can be. `undefined`
+   * where `read` is the way. They are the caller's to look at until released, and never to write to.
    */
   glance({ start, end }: Span): Glance | undefined {
     const { chunkBytes } = this.facts;
     const index = Math.floor(start / chunkBytes);
     const base = index * chunkBytes;
     if (end > base + chunkBytes) return undefined;
-    const chunk = this.#reader.glance(this.facts, index);
-    if (chunk === undefined) return undefined;
-    const from = this.fetchedFrom ?? 'memory';
-    this.first = { from, sha256: chunk.sha256 };
+    const slice = { index, from: start - base, to: end - base };
+    const glance = this.#glanceAtMemory(slice) ?? this.#glanceAtFile(slice);
+    if (glance === undefined) return undefined;
+    const from = this.fetchedFrom ?? glance.from;
+    this.first = { from, sha256: glance.sha256 };
     this.#reader.count(from, end - start, 1);
     const { trace } = this.#ask;
     if (trace !== undefined) {
@@ -49,10 +53,27 @@ export class Blob {
       const times = { wantedMs: nowMs, firstByteMs: nowMs, doneMs: nowMs };
       trace.gave({ index, bytes: end - start, from, ...times, journey: undefined });
     }
-    return {
-      bytes: chunk.bytes.subarray(start - base, end - base),
-      release: () => chunk.memory?.release(),
-    };
+    return glance;
+  }
+
+  #glanceAtMemory({ index, from, to }: Slice): Glance | undefined {
+    const chunk = this.#reader.glance(this.facts, index);
+    if (chunk === undefined) return undefined;
+    const { bytes, sha256, memory } = chunk;
+    return { bytes: bytes.subarray(from, to), from: 'memory', sha256, release: () => memory?.release() };
+  }
+
+  /** What the kernel has in memory of a file. More than a little is better sent as a file. */
+  #glanceAtFile({ index, from, to }: Slice): Glance | undefined {
+    if (to - from >= WORTH_A_FILE_BYTES) return undefined;
+    const extent = this.#reader.peekExtent(this.facts, index);
+    if (extent?.glance === undefined) return undefined;
+    const buffer = READ_BUFFERS.take(to - from);
+    const release = () => READ_BUFFERS.give(buffer);
+    const bytes = buffer.subarray(0, to - from);
+    if (extent.glance(from, bytes)) return { bytes, from: extent.from, sha256: extent.sha256, release };
+    release();
+    return undefined;
   }
 
   /**
@@ -115,7 +136,8 @@ export class Blob {
 }
 
 /** Bytes that are there until they are released. */
-interface Glance {
+interface Glance extends Supply {
+  readonly from: string;
   readonly bytes: Uint8Array;
   release(): void;
 }

@@ -1,8 +1,10 @@
-import { MiB } from './chunk.ts';
+import { KiB, MiB } from './chunk.ts';
 
-/** Bytes of each pooled buffer: reads of this size reach the disk's and the socket's full speed. */
+/** The most that is read at once: reads of this size reach the disk's and the socket's full speed. */
 export const POOLED_BYTES = 1 * MiB;
 
+// A small range is not to take the memory of a large read with it while its client is slow.
+const SIZES = [64 * KiB, 256 * KiB, POOLED_BYTES];
 // 64 transfers with two buffers each; beyond it they are left to the garbage collector.
 const MOST_KEPT = 128;
 
@@ -11,15 +13,19 @@ const MOST_KEPT = 128;
  * buffer that nobody looks at any more may be given back; one that may still be looked at is simply dropped.
  */
 export class BufferPool {
-  readonly #free: Buffer[] = [];
+  readonly #free = SIZES.map((size) => ({ size, buffers: [] as Buffer[] }));
 
-  /** A buffer of at least `bytes` with arbitrary content: a pooled one, or a small one of its own. */
+  /** A buffer of at least `bytes`, which are POOLED_BYTES at most, with arbitrary content. */
   take(bytes: number): Buffer {
-    if (bytes <= POOLED_BYTES / 4) return Buffer.allocUnsafeSlow(bytes);
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(POOLED_BYTES);
+    const fitting = this.#free.find(({ size }) => bytes <= size);
+    return fitting?.buffers.pop() ?? Buffer.allocUnsafeSlow(fitting?.size ?? bytes);
   }
 
   give(buffer: Buffer): void {
-    if (buffer.length === POOLED_BYTES && this.#free.length < MOST_KEPT) this.#free.push(buffer);
+    const own = this.#free.find(({ size }) => size === buffer.length);
+    if (own !== undefined && own.buffers.length < MOST_KEPT) own.buffers.push(buffer);
   }
 }
+
+/** Shared by all reads: buffers go back as soon as what was read has been used. */
+export const READ_BUFFERS = new BufferPool();

@@ -16,6 +16,8 @@ export interface ChunkSource {
   ready(ask: Ask, facts: BlobFacts, index: number): Flight | undefined;
   /** A chunk to be read in part from where it is stored, see `ChunkStore`; `undefined` where a flight is the way. */
   extent(facts: BlobFacts, index: number, asFile: boolean): Promise<Extent | undefined>;
+  /** What `extent` gives, when that can be had without waiting. */
+  peekExtent(facts: BlobFacts, index: number): Extent | undefined;
   /** The flight of a chunk: one that is under way, else a new one. */
   flight(ask: Ask, facts: BlobFacts, index: number): Flight;
   /** True once a chunk that was asked for is no longer on its way. */

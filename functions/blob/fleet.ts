@@ -96,6 +96,10 @@ export class Fleet implements ChunkSource {
     return this.#stored.extent(wantedOf(facts, index), asFile);
   }
 
+  peekExtent(facts: BlobFacts, index: number): Extent | undefined {
+    return this.#stored.peekExtent(wantedOf(facts, index));
+  }
+
   flight(ask: Ask, facts: BlobFacts, index: number): Flight {
     const ready = this.ready(ask, facts, index);
     if (ready !== undefined) return ready;

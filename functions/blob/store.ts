@@ -16,6 +16,8 @@ export interface Extent {
    * @throws P2PError STORE_READ_FAILED; `into` then holds anything.
    */
   read(offset: number, into: Uint8Array): Promise<void>;
+  /** As `read`, in this turn; `false`, with anything in `into`, where that would have to wait, or fails. */
+  glance?(offset: number, into: Uint8Array): boolean;
   /** The open file in which the chunk is from the first byte on, where it is in one. */
   lend?(): LentFile;
 }
@@ -69,6 +71,9 @@ export interface ChunkStore {
    * `asFile`, of one who can do without having it in memory at all.
    */
   extent(id: ChunkId, asFile?: boolean): Promise<Extent | undefined>;
+
+  /** What `extent` gives, when that can be had without waiting; `undefined` says nothing about `extent`. */
+  peekExtent?(id: ChunkId): Extent | undefined;
 
   /**
    * Where a chunk that is there can be read by others; absent where nobody else can reach the store.

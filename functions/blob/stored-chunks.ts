@@ -62,8 +62,12 @@ export class StoredChunks {
       this.#events.failed('store_read_failed', { ...id, cause });
       return undefined;
     });
-    if (extent === undefined || !this.#isSummed(extent)) return undefined;
-    return extent.length === length && (expected ?? extent.sha256) === extent.sha256 ? extent : undefined;
+    return this.#fitting(extent, { length, expected });
+  }
+
+  /** What `extent` gives, when that can be had without waiting. */
+  peekExtent(wanted: WantedChunk): Extent | undefined {
+    return this.#fitting(this.#store.peekExtent?.(wanted.id), wanted);
   }
 
   async read(wanted: WantedChunk): Promise<Chunk | undefined> {
@@ -76,6 +80,14 @@ export class StoredChunks {
       return this.#isSummed(chunk) ? chunk : { ...chunk, sha256: await sha256Hex(chunk.bytes) };
     this.#events.failed('chunk_corrupt', { ...wanted.id, from: this.#store.name });
     return undefined;
+  }
+
+  #fitting(
+    extent: Extent | undefined,
+    { length, expected }: Pick<WantedChunk, 'length' | 'expected'>,
+  ): Extent | undefined {
+    if (extent === undefined || !this.#isSummed(extent)) return undefined;
+    return extent.length === length && (expected ?? extent.sha256) === extent.sha256 ? extent : undefined;
   }
 
   #isSummed({ sha256 }: { readonly sha256?: string | undefined }): boolean {

@@ -37,6 +37,10 @@ export class TieredStore implements ChunkStore {
     return !asFile && this.#fast.hasRoom(id.chunkBytes) ? undefined : this.#durable.extent(id, asFile);
   }
 
+  peekExtent(id: ChunkId): Extent | undefined {
+    return this.#fast.hasRoom(id.chunkBytes) ? undefined : this.#durable.peekExtent?.(id);
+  }
+
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
     await this.#fast.write(id, chunk);
     await this.#durable.write(id, chunk);

@@ -1,7 +1,7 @@
 import { hasCode, P2PError } from '../protocol/errors.ts';
 import type { Span } from '../protocol/range.ts';
 import type { Ask } from './ask.ts';
-import { BufferPool } from './buffer-pool.ts';
+import { READ_BUFFERS } from './buffer-pool.ts';
 import { countChunks, KiB, MiB, planRead, type Slice } from './chunk.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { BlobFacts } from './facts.ts';
@@ -40,9 +40,6 @@ interface Sent {
 }
 
 const NOTHING: Sent = { bytes: 0, isAll: false };
-
-// Shared by all reads: buffers go back as soon as a piece has been used.
-const POOL = new BufferPool();
 
 /** One read of one span: its plan, the flights ahead of it, and what is still to be verified. */
 export class Transfer {
@@ -155,7 +152,7 @@ export class Transfer {
       this.first ??= supply;
       firstByteMs = trace?.now() ?? 0;
       try {
-        for await (const piece of readExtent(supply, { ...slice, from: at }, POOL)) {
+        for await (const piece of readExtent(supply, { ...slice, from: at }, READ_BUFFERS)) {
           yield piece;
           at += piece.length;
         }

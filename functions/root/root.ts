@@ -6,6 +6,7 @@ import { FolderStore } from '../blob/disk/folder.ts';
 import type { ReaderEvents } from '../blob/events.ts';
 import type { Leases } from '../blob/leases.ts';
 import { MemoryStore } from '../blob/memory.ts';
+import type { PageCache } from '../blob/page-cache.ts';
 import { BlobReader } from '../blob/reader.ts';
 import type { ChunkStore } from '../blob/store.ts';
 import { MOST_KEEPING } from '../blob/stored-chunks.ts';
@@ -56,6 +57,8 @@ export interface RootParts {
   readonly nodeCa: string | undefined;
   /** Sends cached chunks without reading them, where the system can. */
   readonly files?: FileSender | undefined;
+  /** Reads what the kernel has in memory of chunks in a folder, where the system can. */
+  readonly pages?: PageCache | undefined;
   /** Largest reply body where a platform limits it, bytes. */
   readonly maxReplyBytes?: number;
   /** Default: what the connection tells. */
@@ -232,7 +235,7 @@ interface OpenedStore {
 async function openStore(
   { S3, P2PConfig }: Settings,
   http: HttpClient,
-  { log, metrics }: Pick<RootParts, 'log' | 'metrics'>,
+  { log, metrics, pages }: Pick<RootParts, 'log' | 'metrics' | 'pages'>,
   events: ReaderEvents,
   usage: Usage,
   giving: Pick<WriteTurnsParts, 'isBusy' | 'most'>,
@@ -245,6 +248,7 @@ async function openStore(
       minFreeBytes: MinFree,
       now: Date.now,
       onEvict: (files: number) => metrics.evicted(files),
+      pages,
     };
     const durable = await DiskStore.open(options).catch((cause: Error) => {
       const message = `P2PConfig.CacheConfig.FileCachePath: ${cause.message}; choose a folder that can be written`;

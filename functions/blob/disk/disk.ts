@@ -2,6 +2,7 @@ import { readdir, rm, stat, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
+import type { PageCache } from '../page-cache.ts';
 import { accessPath, chunkPath, factsPath, isCachePath, isMarkPath, keyPath, LAYOUT } from '../path.ts';
 import type { AccessRecord, ChunkStore, Extent } from '../store.ts';
 import { FolderStore, formatRecord, isDiskFull, TEMPORARY } from './folder.ts';
@@ -21,6 +22,8 @@ export interface DiskOptions {
   /** Space left free on the file system. */
   readonly minFreeBytes: number;
   readonly now: () => number;
+  /** With it small ranges are read without waiting where the kernel has them in memory. */
+  readonly pages?: PageCache | undefined;
   readonly onEvict: (files: number) => void;
 }
 
@@ -57,7 +60,7 @@ export class DiskStore implements ChunkStore {
   static async open(options: DiskOptions): Promise<DiskStore> {
     // What lies there is of a process that is gone: half-written files.
     await rm(join(options.root, TEMPORARY), { recursive: true, force: true }).catch(() => {});
-    return new DiskStore(await FolderStore.open(options.root, 'disk'), options);
+    return new DiskStore(await FolderStore.open(options.root, 'disk', options.pages), options);
   }
 
   /** Bytes and files held, as far as the scan has come. */
@@ -80,6 +83,14 @@ export class DiskStore implements ChunkStore {
   async extent(id: ChunkId, asFile?: boolean): Promise<Extent | undefined> {
     const extent = await this.#folder.extent(id, asFile);
     if (extent !== undefined) await this.#used(chunkPath(id), extent.length + SEAL_BYTES);
+    return extent;
+  }
+
+  peekExtent(id: ChunkId): Extent | undefined {
+    const extent = this.#folder.peekExtent(id);
+    const path = chunkPath(id);
+    if (extent === undefined || !this.#ledger.has(path)) return undefined;
+    if (this.#ledger.use(path, this.#options.now())) this.#setTime(path);
     return extent;
   }
 

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { P2PError } from '../../protocol/errors.ts';
+import type { PageCache } from '../page-cache.ts';
 import type { Extent, LentFile } from '../store.ts';
 
 /** A chunk's file, open, whose bytes were checked before. */
@@ -8,13 +9,21 @@ export class FileExtent implements Extent {
   readonly length: number;
   readonly sha256: string | undefined;
   readonly #handle: FileHandle;
+  readonly #pages: PageCache | undefined;
   /** Reads under way, and loans: a descriptor that is lent while one is read must not go with that read. */
   #uses = 0;
   #isClosing = false;
 
-  constructor(from: string, handle: FileHandle, length: number, sha256: string | undefined) {
+  constructor(
+    from: string,
+    handle: FileHandle,
+    length: number,
+    sha256: string | undefined,
+    pages: PageCache | undefined,
+  ) {
     this.from = from;
     this.#handle = handle;
+    this.#pages = pages;
     this.length = length;
     this.sha256 = sha256;
   }
@@ -32,6 +41,12 @@ export class FileExtent implements Extent {
     } finally {
       this.#unuse();
     }
+  }
+
+  glance(offset: number, into: Uint8Array): boolean {
+    // A descriptor that was closed may be another file's by now.
+    if (this.#isClosing || offset + into.length > this.length) return false;
+    return this.#pages?.read(this.#handle.fd, offset, into) === true;
   }
 
   lend(): LentFile {

@@ -6,6 +6,7 @@ import { LRUCache } from 'lru-cache';
 import { P2PError } from '../../protocol/errors.ts';
 import { type Chunk, type ChunkId, KiB } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
+import type { PageCache } from '../page-cache.ts';
 import { accessPath, chunkPath, factsPath, keyPath, LAYOUT } from '../path.ts';
 import type { AccessRecord, ChunkStore } from '../store.ts';
 import { FileExtent } from './file-extent.ts';
@@ -26,6 +27,12 @@ const WRITE_BYTES = 512 * KiB;
 // Files kept open for reading in part; far below the usual limit of 1,024 descriptors a process.
 const MOST_OPEN = 256;
 
+/** A file that is being opened, and what that came to. */
+interface Opening {
+  readonly opened: Promise<FileExtent | undefined>;
+  extent: FileExtent | undefined;
+}
+
 /**
  * One file a chunk in a folder, without a bound; several processes may share the folder. A file appears whole,
  * by rename, and is not flushed to disk: one torn by a power cut fails its seal and counts as a miss.
@@ -33,33 +40,35 @@ const MOST_OPEN = 256;
 export class FolderStore implements ChunkStore {
   readonly name: string;
   readonly #root: string;
+  readonly #pages: PageCache | undefined;
   /** Path → the identity of the file whose bytes were checked; another file under the name is checked anew. */
   readonly #checked = new LRUCache<string, string>({ max: 200_000 });
-  readonly #open = new LRUCache<string, Promise<FileExtent | undefined>>({
+  readonly #open = new LRUCache<string, Opening>({
     max: MOST_OPEN,
-    dispose: (opening) => void opening.then((extent) => extent?.close()),
+    dispose: ({ opened }) => void opened.then((extent) => extent?.close()),
   });
   #checking: Promise<unknown> | undefined;
   readonly #writing = new Set<Promise<string>>();
 
-  private constructor(root: string, name: string) {
+  private constructor(root: string, name: string, pages: PageCache | undefined) {
     this.#root = root;
+    this.#pages = pages;
     this.name = name;
   }
 
   /**
-   * A store over a folder, made when it is missing.
+   * A store over a folder, made when it is missing; with `pages` its extents can be glanced at.
    *
    * @throws P2PError STORE_WRITE_FAILED when the folder cannot be made or written.
    */
-  static async open(root: string, name = 'folder'): Promise<FolderStore> {
+  static async open(root: string, name = 'folder', pages?: PageCache): Promise<FolderStore> {
     try {
       await mkdir(join(root, TEMPORARY), { recursive: true });
       await writeFile(join(root, 'CACHEDIR.TAG'), CACHEDIR_TAG);
     } catch (cause) {
       throw writeFailed(root, cause);
     }
-    return new FolderStore(root, name);
+    return new FolderStore(root, name, pages);
   }
 
   peek(): undefined {
@@ -78,18 +87,23 @@ export class FolderStore implements ChunkStore {
 
   async extent(id: ChunkId, asFile = false): Promise<FileExtent | undefined> {
     const path = chunkPath(id);
-    const opened = this.#open.get(path);
-    if (opened !== undefined) return opened;
+    const opening = this.#open.get(path);
+    if (opening !== undefined) return opening.opened;
     const identity = this.#checked.get(path);
     if (identity === undefined) {
       if (asFile) this.#checkSoon(id);
       return undefined;
     }
-    const opening = this.#openExtent(path, identity);
-    this.#open.set(path, opening);
-    const extent = await opening;
-    if (extent === undefined) this.#forget(path);
-    return extent;
+    const opened = this.#openExtent(path, identity);
+    const own: Opening = { opened, extent: undefined };
+    this.#open.set(path, own);
+    own.extent = await opened;
+    if (own.extent === undefined) this.#forget(path);
+    return own.extent;
+  }
+
+  peekExtent(id: ChunkId): FileExtent | undefined {
+    return this.#open.get(chunkPath(id))?.extent;
   }
 
   async has(id: ChunkId): Promise<boolean> {
@@ -178,7 +192,7 @@ export class FolderStore implements ChunkStore {
         const length = facts.size - SEAL_BYTES;
         const seal = Buffer.alloc(SEAL_BYTES);
         await handle.read(seal, 0, seal.length, length);
-        return new FileExtent(this.name, handle, length, sha256Of(seal));
+        return new FileExtent(this.name, handle, length, sha256Of(seal), this.#pages);
       }
     } catch {
       // Then it is read whole, and that says what is wrong.

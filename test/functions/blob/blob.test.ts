@@ -280,6 +280,40 @@ test('stops with the reason of the signal while it waits for bytes', async () =>
   assert.is(((await reading) as Error).message, 'enough');
 });
 
+test('has a small range at once of a file that was opened, when the kernel has it in memory', async () => {
+  await using origin = await startOrigin();
+  await using dir = await tempDir();
+  let hasIt = true;
+  const pages = {
+    read: (fd: number, offset: number, into: Uint8Array) =>
+      hasIt && readSync(fd, into, 0, into.length, offset) === into.length,
+  };
+  const store = new TieredStore(
+    new MemoryStore({ maxBytes: 1 }),
+    await FolderStore.open(dir.path, 'folder', pages),
+  );
+  await using kit = openReader({ store, chunkBytes: MiB });
+  const bytes = blobOf(3 * MiB, 'glance');
+  const url = origin.put('/blob', bytes, { headers: { 'cache-control': 'max-age=60' } });
+  await kit.read(url);
+  await kit.reader.settled();
+  const blob = await kit.open(url);
+  const span = { start: MiB + 1000, end: MiB + 17_000 };
+  assert.is(blob.glance(span), undefined);
+  // The first reader has the file checked, the second has it opened.
+  for (let reader = 1; reader <= 2; reader += 1)
+    same(await readSpan(blob, span), bytes.subarray(span.start, span.end));
+  const glance = blob.glance(span);
+  same(glance?.bytes ?? Buffer.alloc(0), bytes.subarray(span.start, span.end));
+  assert.is(blob.first?.from, 'folder');
+  glance?.release();
+  assert.is(blob.glance({ start: MiB - 10, end: MiB + 10 }), undefined);
+  assert.is(blob.glance({ start: MiB, end: 2 * MiB }), undefined);
+  hasIt = false;
+  assert.is(blob.glance(span), undefined);
+  same(await readSpan(blob, span), bytes.subarray(span.start, span.end));
+});
+
 const FILES = 7;
 
 /** A blob of seven chunks, each in a file that was looked at, so that it can be lent. */
