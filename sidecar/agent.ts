@@ -41,6 +41,7 @@ import { P2PPort } from './entry/p2p-port.ts';
 import { PassClient } from './entry/pass-client.ts';
 import { Reverse } from './entry/reverse.ts';
 import { Tags } from './entry/tags.ts';
+import { tellFetching } from './entry/tell-fetching.ts';
 import { Terminated } from './entry/terminated.ts';
 import { openMembers } from './members/open-members.ts';
 import { REAL_PACE } from './members/pace.ts';
@@ -239,7 +240,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
       blobs,
       rules,
       ...parts,
-      ...(sharing && { refer: sharing.refer }),
+      ...(sharing && { refer: tellFetching(sharing.refer) }),
     }),
     proxy: createForwardApp({ gate, mirror, reverse, terminated, ...parts }),
     api: agentApi(settings, { members, traces: { traces, reader, rules } }),

@@ -12,6 +12,8 @@ export interface UpstreamQuery {
   readonly bulk?: boolean;
   /** Told of bytes that come before the head can be given, as what has to be whole first is not silent. */
   readonly heard?: (() => void) | undefined;
+  /** Told when a node says that it is fetching what it is asked for. */
+  readonly fetching?: (() => void) | undefined;
 }
 
 /** The head of a reply, with a body that flows only while it is read. */

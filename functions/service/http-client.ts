@@ -98,6 +98,7 @@ export class HttpClient {
         resolve,
         reject,
         signal,
+        request.interim,
       );
       const { host: _, ...headers } = request.headers;
       this.#agent.dispatch(
@@ -121,6 +122,7 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
   readonly #onHead: (reply: Reply) => void;
   readonly #onFailure: (error: P2PError) => void;
   readonly #signal: AbortSignal;
+  readonly #interim: (() => void) | undefined;
   readonly #abort = () => this.#stop(new P2PError('CLIENT_GONE', `${this.#what} was aborted`));
 
   #controller: Dispatcher.DispatchController | undefined;
@@ -144,7 +146,9 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
     onHead: (reply: Reply) => void,
     onFailure: (error: P2PError) => void,
     signal: AbortSignal,
+    interim: (() => void) | undefined,
   ) {
+    this.#interim = interim;
     this.#what = what;
     this.#limits = limits;
     this.#onHead = onHead;
@@ -159,7 +163,10 @@ class Exchange implements Dispatcher.DispatchHandler, ReplyBody {
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: object): void {
-    if (status < 200) return;
+    if (status < 200) {
+      this.#interim?.();
+      return;
+    }
     this.#hasHead = true;
     const length = Number(headerValue(headers as HeaderLines, 'content-length') ?? 0);
     // That of a 304 is of the body that it does not bring.

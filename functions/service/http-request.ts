@@ -9,4 +9,6 @@ export interface HttpRequest {
   readonly body?: string;
   /** True for a range whose reply is expected to be plain: it is read by the cheap way where that can. */
   readonly bulk?: boolean;
+  /** Told of each interim reply (1xx). */
+  readonly interim?: (() => void) | undefined;
 }

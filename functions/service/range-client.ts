@@ -4,7 +4,7 @@ import { redact } from '../protocol/address.ts';
 import { hasCode, P2PError } from '../protocol/errors.ts';
 import { formatRequest } from './format-request.ts';
 import type { HttpRequest } from './http-request.ts';
-import { type ConnectionLimits, type Outcome, RangeConnection } from './range-connection.ts';
+import { type ConnectionLimits, type Outcome, type RangeAsk, RangeConnection } from './range-connection.ts';
 
 // Shorter than the five seconds after which Node's servers, the quickest common ones, drop an idle connection.
 const REST_MS = 4_000;
@@ -50,7 +50,8 @@ export class RangeClient {
     const text = formatRequest(request.method, url, request.headers);
     if (url.protocol !== 'http:' || text === undefined || performance.now() < host.unsuitedUntilMs)
       return undefined;
-    const outcome = await this.#send(url, host, `${request.method} ${redact(request.url)}`, text, signal);
+    const what = `${request.method} ${redact(request.url)}`;
+    const outcome = await this.#send(url, host, { what, text, interim: request.interim }, signal);
     if (outcome === 'unsuited') {
       host.unsuitedUntilMs = performance.now() + UNSUITED_MS;
       return undefined;
@@ -67,15 +68,15 @@ export class RangeClient {
     for (const connection of this.#all) connection.close();
   }
 
-  async #send(url: URL, host: Host, what: string, text: string, signal: AbortSignal): Promise<Outcome> {
-    const connection = await this.#take(url, host, what, signal);
+  async #send(url: URL, host: Host, ask: RangeAsk, signal: AbortSignal): Promise<Outcome> {
+    const connection = await this.#take(url, host, ask.what, signal);
     const mayBeStale = connection.wasIdle;
     try {
-      return await connection.request(what, text, signal);
+      return await connection.request(ask, signal);
     } catch (error) {
       // It was closed by the other side just as it was used again: that says nothing of the other side.
       if (!mayBeStale || !hasCode(error, 'UPSTREAM_UNREACHABLE')) throw error;
-      return (await this.#take(url, host, what, signal, true)).request(what, text, signal);
+      return (await this.#take(url, host, ask.what, signal, true)).request(ask, signal);
     }
   }
 

@@ -12,6 +12,10 @@ const SCRATCH_BYTES = 16 * KiB;
 const DRAIN_BYTES = 64 * KiB;
 const DRAIN_MS = 2_000;
 const END_OF_HEAD = '\r\n\r\n';
+// After 101 it is HTTP no more.
+// More of them would hold a request for ever.
+const MOST_INTERIM = 8;
+const INTERIM = /^HTTP\/1\.1 1(?!01)\d\d[ \r]/;
 
 // Of all connections of this process.
 const ROUNDS = new ReadRounds();
@@ -21,6 +25,16 @@ export interface ConnectionLimits {
   readonly connectMs: number;
   readonly firstByteMs: number;
   readonly idleMs: number;
+}
+
+/** A request to be carried. */
+export interface RangeAsk {
+  /** Names it in errors. */
+  readonly what: string;
+  /** The head. */
+  readonly text: string;
+  /** Told of each interim reply. */
+  readonly interim?: (() => void) | undefined;
 }
 
 /** What became of a request: a reply, or word that this client cannot read it and another must ask. */
@@ -47,6 +61,8 @@ export class RangeConnection {
   readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   #state: State = 'idle';
   #what = '';
+  #interim: (() => void) | undefined;
+  #interims = 0;
   /** Requests that got a reply on this connection. */
   #served = 0;
   #head = Buffer.alloc(0);
@@ -90,9 +106,11 @@ export class RangeConnection {
     return this.#served > 0;
   }
 
-  /** Sends one request; the connection must be free. `what` names it in errors. An abort closes the connection. */
-  request(what: string, text: string, signal: AbortSignal): Promise<Outcome> {
+  /** Sends one request; the connection must be free. An abort closes the connection. */
+  request({ what, text, interim }: RangeAsk, signal: AbortSignal): Promise<Outcome> {
     this.#what = what;
+    this.#interim = interim;
+    this.#interims = 0;
     this.#state = 'head';
     this.#head = Buffer.alloc(0);
     if (this.wasIdle) this.#socket.setTimeout(this.#limits.firstByteMs);
@@ -154,7 +172,15 @@ export class RangeConnection {
       if (this.#head.length >= SCRATCH_BYTES) this.#unsuited();
       return this.#state === 'head';
     }
-    const head = parseHead(this.#head.toString('latin1', 0, end));
+    const text = this.#head.toString('latin1', 0, end);
+    if (INTERIM.test(text) && this.#interims < MOST_INTERIM) {
+      this.#interims += 1;
+      this.#interim?.();
+      const rest = this.#head.subarray(end + END_OF_HEAD.length);
+      this.#head = Buffer.alloc(0);
+      return this.#state === 'head' && this.#readHead(rest);
+    }
+    const head = parseHead(text);
     if (head === undefined) {
       this.#unsuited();
       return false;

@@ -88,10 +88,14 @@ export class HedgedUpstream implements Upstream {
       bytesCame = false;
       return came;
     };
+    let isFetching = false;
+    const fetching = () => {
+      isFetching = true;
+    };
     const opening = source
-      .open({ ...request.query, heard }, own.signal)
+      .open({ ...request.query, heard, fetching }, own.signal)
       .then((reply) => this.#watched(request, source, reply, own));
-    const other = await this.#beside(request, source, opening, isHeard);
+    const other = await this.#beside(request, source, opening, isHeard, () => isFetching);
     if (other === undefined) return opening;
     const rival = linkTo(signal).own;
     return fastest(
@@ -149,6 +153,7 @@ export class HedgedUpstream implements Upstream {
     { hedge }: HedgeableSource,
     opening: Promise<Reply>,
     isHeard: () => boolean,
+    isFetching: () => boolean,
   ): Promise<Source | undefined> {
     const firstMs = Math.min(hedge.afterMs, line.shareMs(undefined));
     if (await settlesWithin(opening, firstMs, isHeard)) return undefined;
@@ -156,8 +161,10 @@ export class HedgedUpstream implements Upstream {
     if (next === undefined) return undefined;
     const shareMs = line.shareMs(next);
     let waitedMs = firstMs;
-    // A root with much to do is late with everything, and all would go to the origin at once.
-    if (waitedMs < shareMs && (next.kind === 'origin' || !hedge.begin())) {
+    // A root with much to do is late with everything, and all would go to the origin at once; and who is fetching it looks
+    // for others itself.
+    const isBorne = next.kind === 'origin' || isFetching();
+    if (waitedMs < shareMs && (isBorne || !hedge.begin())) {
       if (await settlesWithin(opening, shareMs - waitedMs, isHeard)) return undefined;
       waitedMs = shareMs;
     }

@@ -84,7 +84,7 @@ export class SiblingClient {
   }
 
   #request(
-    { address, method, headers, bulk = false }: UpstreamQuery,
+    { address, method, headers, bulk = false, fetching }: UpstreamQuery,
     { member, chain, redirects, right }: Stop,
     signal: AbortSignal,
   ): Promise<Reply> {
@@ -100,7 +100,7 @@ export class SiblingClient {
         te: 'trailers',
         ...proof,
       };
-      return http.request({ url, method, headers: sent, bulk }, signal);
+      return http.request({ url, method, headers: sent, bulk, interim: fetching }, signal);
     });
   }
 

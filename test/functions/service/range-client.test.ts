@@ -60,8 +60,8 @@ function openClient(limits: { firstByteMs?: number; idleMs?: number; connections
     ...limits,
   });
   return {
-    ask: (url: string, signal = NEVER) =>
-      client.request({ url, method: 'GET', headers: { range: 'bytes=0-9', accept: '*/*' } }, signal),
+    ask: (url: string, signal = NEVER, interim?: () => void) =>
+      client.request({ url, method: 'GET', headers: { range: 'bytes=0-9', accept: '*/*' }, interim }, signal),
     open: () => client.open,
     [Symbol.asyncDispose]: () => client.close(),
   };
@@ -86,6 +86,28 @@ async function filled(reply: Reply | undefined, length = BODY.length): Promise<B
   assert.is(told, length);
   return target;
 }
+
+test('passes over interim replies, and tells of each', async () => {
+  await using peer = await startPeer((socket) => {
+    socket.write('HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early');
+    setImmediate(() => socket.write(` Hints\r\nLink: </x>\r\n\r\n${head(2)}ok`));
+  });
+  await using client = openClient();
+  let told = 0;
+  const reply = await client.ask(peer.url, NEVER, () => {
+    told += 1;
+  });
+  assert.is((await bodyOf(reply)).toString(), 'ok');
+  assert.is(told, 2);
+});
+
+test('leaves what goes on and on with interim replies, or goes on as no HTTP, to the general client', async () => {
+  for (const text of ['HTTP/1.1 102 Processing\r\n\r\n'.repeat(9), 'HTTP/1.1 101 Switching\r\n\r\n']) {
+    await using peer = await startPeer((socket) => socket.write(text));
+    await using client = openClient();
+    assert.is(await client.ask(peer.url), undefined);
+  }
+});
 
 test('reads a body in place, and by pieces, whatever way the bytes arrive', async () => {
   for (const size of [1, 7, 100, 16_384, 16_385, 300_100]) {

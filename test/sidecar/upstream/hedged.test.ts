@@ -19,6 +19,7 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
   let answer: (reply: Reply) => void = () => {};
   let fail: (error: unknown) => void = () => {};
   let hear = () => {};
+  let say = () => {};
   // One that is read goes on until it is aborted.
   let stop: (error: unknown) => void = () => {};
   let sink: (piece: Uint8Array) => void | Promise<void> = () => {};
@@ -38,6 +39,7 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
     open: (query, signal) => {
       seen.asked += 1;
       hear = () => query.heard?.();
+      say = () => query.fetching?.();
       signal.addEventListener('abort', () => {
         seen.aborted += 1;
         stop(new P2PError('CLIENT_GONE', 'aborted'));
@@ -69,6 +71,8 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
         body,
       }),
     hear: () => hear(),
+    /** Says that it is fetching what it was asked for. */
+    say: () => say(),
     send: (bytes: number) => sink(new Uint8Array(bytes)),
     fail: () => fail(new P2PError('UPSTREAM_UNREACHABLE', name)),
   };
@@ -120,6 +124,28 @@ test('reads whoever begins first, gives the other up as it comes, and tells who 
   first.answer();
   while (first.seen.discarded === 0) await turn();
   assert.is(next(), undefined);
+});
+
+test('waits for one that says it is fetching as long as for any, and asks nobody beside it', async () => {
+  // Broke: the next in the order of a chunk had it from the root a second time.
+  const [first, second] = [source('first', { afterMs: 1 }), source('second')];
+  const { next, hedges } = hedged(first, second);
+  const opening = open(next());
+  first.say();
+  await wait(20);
+  first.answer();
+  assert.is((await opening).headers['x-name'], 'first');
+  assert.equal([second.seen.asked, hedges(), first.seen.overtaken], [0, 0, 0]);
+});
+
+test('asks the next beside one that is still fetching once its share of the patience is used up', async () => {
+  const [first, second] = [source('first', { afterMs: 1 }), source('second')];
+  const { next } = hedgedWith({ allMs: 20, eachMs: 10 }, first, second);
+  const opening = open(next());
+  first.say();
+  while (second.seen.asked === 0) await turn();
+  second.answer();
+  assert.is((await opening).from?.name, 'second');
 });
 
 test('keeps a source that was asked in vain for when the other breaks off', async () => {
