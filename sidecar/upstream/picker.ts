@@ -3,11 +3,14 @@ import type { Health } from './health.ts';
 
 // The owner, and two that stand in for it: more of them failing at once means that it is the network.
 const MAX_SIBLINGS = 3;
+// Once roots and origin have failed too, whoever may have the chunk is worth a question that costs it nothing.
+const MAX_LAST = 8;
 // Whoever is asked for what it does not own asks its own owner, once: where views differ still, the roots settle it.
 const MAX_FORWARDS = 1;
 
-/** How many of a chunk's order a picker looks at. */
+/** How many of a chunk's order a picker looks at, and at last. */
 export const RANKED = MAX_SIBLINGS + 1;
+export const RANKED_LAST = MAX_LAST + 1;
 
 /** What picking goes by. */
 export interface PickerParts {
@@ -22,6 +25,10 @@ export interface PickerParts {
 /** Who is asked for a chunk before the roots, and who once these, and the origin, have failed. */
 export interface Picked {
   readonly first: Iterable<Member>;
+  /**
+   * Whether they are well or not: three that were slower than another one look as bad as three that failed, and who had
+   * the chunk all the while would not be asked.
+   */
   readonly last: Iterable<Member>;
 }
 
@@ -39,16 +46,19 @@ export class Picker {
 
   /**
    * The members to ask, lazily: each is judged when its turn comes. `ranked` is the beginning of the chunk's order,
-   * `RANKED` long; `via` are the members that the request has been at before it came here.
+   * `RANKED` or `RANKED_LAST` long; `via` are the members that the request has been at before it came here.
    */
   pick(ranked: readonly Member[], via: readonly string[]): Picked {
-    const at = ranked.findIndex(({ url }) => url === this.#parts.self);
-    const before = at === -1 ? ranked : ranked.slice(0, at);
+    const { self, health } = this.#parts;
+    const near = ranked.slice(0, RANKED);
+    const at = near.findIndex(({ url }) => url === self);
+    const before = at === -1 ? near : near.slice(0, at);
+    // Whoever asked us has its own last resort.
     if (via.length > 0) return { first: this.#forward(before, via), last: [] };
+    const others = ranked.filter(({ url }) => url !== self);
     return {
-      first: this.#inTurn(before),
-      // Who owns it is asked by the others, and has nobody to ask: they may have it still when all else is gone.
-      last: at === -1 ? [] : this.#inTurn(ranked.slice(at + 1)),
+      first: this.#inTurn(before, MAX_SIBLINGS, ({ url }) => health.mayAsk(url)),
+      last: this.#inTurn(others, MAX_LAST, () => true),
     };
   }
 
@@ -63,13 +73,13 @@ export class Picker {
     }
   }
 
-  *#inTurn(members: readonly Member[]): Iterable<Member> {
-    const { health, budgetMs, now } = this.#parts;
+  *#inTurn(members: readonly Member[], most: number, mayAsk: (member: Member) => boolean): Iterable<Member> {
+    const { budgetMs, now } = this.#parts;
     const deadlineMs = now() + budgetMs;
     let asked = 0;
     for (const member of members) {
-      if (asked === MAX_SIBLINGS || now() >= deadlineMs) return;
-      if (!health.mayAsk(member.url)) continue;
+      if (asked === most || now() >= deadlineMs) return;
+      if (!mayAsk(member)) continue;
       asked += 1;
       yield member;
     }

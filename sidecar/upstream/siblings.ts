@@ -16,7 +16,7 @@ import type { Health } from './health.ts';
 import type { HedgeableSource } from './hedged.ts';
 import type { Hedging } from './hedging.ts';
 import { Owners } from './owner.ts';
-import { type Picker, RANKED } from './picker.ts';
+import { type Picker, RANKED, RANKED_LAST } from './picker.ts';
 import type { SiblingClient } from './sibling-client.ts';
 
 /** What asking siblings takes. */
@@ -39,6 +39,8 @@ interface Search {
   /** Nodes that have asked for it before this one. */
   readonly via: readonly string[];
   readonly right: ShownRight | undefined;
+  /** True when they are asked for what they have alone: roots and origin have failed already. */
+  readonly isLast: boolean;
   /** Siblings that were asked and are not worth asking again. */
   readonly tried: Set<string>;
 }
@@ -74,7 +76,7 @@ export class SiblingsUpstream implements Upstream {
   /** Those of whom others would be asked for a chunk if this node were not there, best first. */
   standIns(address: Address, index: number): readonly Member[] {
     const { self } = this.#parts.members;
-    return this.#ranked(address, index).filter(({ url }) => url !== self.url);
+    return this.#ranked(address, index, RANKED).filter(({ url }) => url !== self.url);
   }
 
   *#sources(address: Address, wanted: Wanted | undefined, when: 'first' | 'last'): Iterable<Source> {
@@ -82,19 +84,22 @@ export class SiblingsUpstream implements Upstream {
     if (wanted === undefined || members.list().length < 2) return;
     const { index, chain, right } = wanted;
     const via = (chain ?? '').split(' ').filter((node) => node !== '' && node !== members.self.url);
-    const search: Search = { address, index, via, right, tried: new Set() };
-    for (const member of picker.pick(this.#ranked(address, index), via)[when]) {
+    const isLast = when === 'last';
+    const search: Search = { address, index, via, right, isLast, tried: new Set() };
+    const ranked = this.#ranked(address, index, isLast ? RANKED_LAST : RANKED);
+    for (const member of picker.pick(ranked, via)[when]) {
       if (search.tried.has(member.url)) continue;
-      yield this.#source(search, member);
+      // At last none of those before it keeps it from anything, and all in one chain would be too many.
+      yield this.#source(isLast ? { ...search, tried: new Set() } : search, member);
       // Whoever is asked next, because this one failed or is slow, is to find its own way.
       search.tried.add(member.url);
     }
   }
 
-  #ranked(address: Address, index: number): readonly Member[] {
+  #ranked(address: Address, index: number, count: number): readonly Member[] {
     const list = this.#parts.members.list();
     if (this.#ranking?.list !== list) this.#ranking = { list, owners: new Owners(list) };
-    return this.#ranking.owners.ranked(addressKey(address), index, RANKED);
+    return this.#ranking.owners.ranked(addressKey(address), index, count);
   }
 
   #source(search: Search, member: Member): HedgeableSource {
@@ -110,7 +115,7 @@ export class SiblingsUpstream implements Upstream {
           if (kind === 'sibling') health.failed(name);
         },
       },
-      open: (query, signal) => this.#follow(search, member, query, signal),
+      open: (query, signal) => this.#follow(search, member, search.isLast ? ifCached(query) : query, signal),
     };
   }
 
@@ -173,6 +178,12 @@ export class SiblingsUpstream implements Upstream {
     }
   }
 }
+
+/** What costs whoever is asked no more than a look: what it does not have it would ask of those that have just failed. */
+const ifCached = (query: UpstreamQuery): UpstreamQuery => ({
+  ...query,
+  headers: { 'cache-control': 'only-if-cached', ...query.headers },
+});
 
 const nameOf = (node: string, address: Address, index: number): string =>
   `${node} ${addressKey(address)} ${index}`;

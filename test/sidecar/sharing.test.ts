@@ -29,6 +29,7 @@ const test = suite('sidecar/sharing');
 const CHUNK = 64 * 1024;
 const SIZE = 20 * CHUNK + 777;
 const SELF = 'http://reader.test:19145';
+const NOW_MS = Date.now();
 const keys = ClusterKeys.of([CLUSTER_SECRET]) as ClusterKeys;
 const signatures = new ChunkSignatures(keys);
 
@@ -145,10 +146,13 @@ const MISDEEDS: Readonly<
   },
 };
 
-/** A sibling that does as it is told, beside one of ours that reads a blob, a root and its origin. */
-async function readBeside(misdeed: (asked: Asked) => void, blob: Buffer) {
+/** A sibling that does as it is told, beside one of ours that reads blobs one after the other, a root and its origin. */
+async function readEachBeside(misdeed: (asked: Asked) => void, blobs: readonly Buffer[], isAlone = false) {
+  // Who was left alone for a while is then left alone for good.
+  const now = isAlone ? () => NOW_MS : Date.now;
   await using origin = await startOrigin();
   await using root = await startP2P({ chunkBytes: CHUNK });
+  let blob = Buffer.alloc(0);
   let strangersAsked = 0;
   await using stranger = await listen((_, response) => {
     strangersAsked += 1;
@@ -184,7 +188,7 @@ async function readBeside(misdeed: (asked: Asked) => void, blob: Buffer) {
   await using origins = originUpstream();
   const roots = new RootsUpstream({
     http: origins.http,
-    ...{ roots: [root.url], apiKey: 'dadip2p', hasFallback: false, now: Date.now },
+    ...{ roots: isAlone ? [] : [root.url], apiKey: 'dadip2p', hasFallback: false, now: Date.now },
   });
   const metrics = new Metrics();
   const sharing = openSharing(settings, {
@@ -194,17 +198,26 @@ async function readBeside(misdeed: (asked: Asked) => void, blob: Buffer) {
       byUrl: (url) => members.find((member) => member.url === new URL(url).origin),
       close: async () => {},
     },
-    ...{ roots, rootUrls: [root.url], origin: undefined, keys, trust: undefined, metrics, now: Date.now },
+    ...{ roots, rootUrls: [root.url], origin: undefined, keys, trust: undefined, metrics, now },
     calls: new NodeCalls(new NodeTokens({ keys, self: SELF, now: Date.now })),
     readiness: new Readiness(),
     coming: () => undefined,
   });
   await using agent = await startP2P({ upstream: new FallbackUpstream(sharing.upstreams), self: SELF });
-  const path = `/v2/library/x/blobs/sha256:${sha256(blob)}`;
-  const { bytes } = await get(agent.of(origin.put(path, blob)));
+  const replies: Buffer[] = [];
+  for (blob of blobs) {
+    const path = `/v2/library/x/blobs/sha256:${sha256(blob)}`;
+    const { bytes } = await get(agent.of(origin.put(path, blob)));
+    replies.push(bytes);
+  }
   await sharing.close();
   const { text } = await metrics.render();
-  return { bytes, asks, strangersAsked, isBlamed: text.includes(`p2p_blamed_total{peer="${rogue.url}"}`) };
+  return { replies, asks, strangersAsked, isBlamed: text.includes(`p2p_blamed_total{peer="${rogue.url}"}`) };
+}
+
+async function readBeside(misdeed: (asked: Asked) => void, blob: Buffer) {
+  const { replies, ...seen } = await readEachBeside(misdeed, [blob]);
+  return { bytes: replies[0] as Buffer, ...seen };
 }
 
 test('whatever a sibling answers, readers get the right bytes, and nobody outside the cluster is asked', () =>
@@ -237,5 +250,23 @@ test('what a sibling has and proves is read from it, behind the body or before i
       assert.not(got.isBlamed);
     },
   ));
+
+// Three replies in a row that broke, or only came later than another's, and nobody asked the one that had the chunk.
+test('asks a sibling that has failed before when roots and origin have failed too, for what it has', async () => {
+  const blobs = ['one', 'two', 'three', 'whole'].map((name) => blobOf(SIZE, name));
+  const isWhole = (bytes: Buffer) => (blobs[3] as Buffer).includes(bytes);
+  const asked: (string | undefined)[] = [];
+  const { replies } = await readEachBeside(
+    ({ request, response, bytes, headers, prove }) => {
+      if (!isWhole(bytes)) return void response.destroy();
+      asked.push(request.headers['cache-control']);
+      response.writeHead(206, { ...headers, ...prove(bytes) }).end(bytes);
+    },
+    blobs,
+    true,
+  );
+  assert.ok(replies.at(-1)?.equals(blobs[3] as Buffer));
+  assert.is(asked[0], 'only-if-cached');
+});
 
 test.run();

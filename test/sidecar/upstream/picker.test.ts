@@ -28,7 +28,7 @@ function pickerAs(at: number | string) {
 }
 
 test('has whoever is far down the order ask the owner, then two that stand in for it', () => {
-  assert.equal(pickerAs('elsewhere').pick(), { first: [0, 1, 2].map(urlOf), last: [] });
+  assert.equal(pickerAs('elsewhere').pick().first, [0, 1, 2].map(urlOf));
 });
 
 test('has the owner ask the roots, and the others only when all else has failed', () => {
@@ -36,7 +36,14 @@ test('has the owner ask the roots, and the others only when all else has failed'
 });
 
 test('has whoever stands in ask those before it', () => {
-  assert.equal(pickerAs(2).pick(), { first: [0, 1].map(urlOf), last: [urlOf(3)] });
+  assert.equal(pickerAs(2).pick().first, [0, 1].map(urlOf));
+});
+
+test('has eight asked when all else has failed, unwell or not, and never this one', () => {
+  const { picker, isDown } = pickerAs(2);
+  for (const at of [0, 1, 3]) isDown(at);
+  const last = [...picker.pick(membersOf(12), []).last].map(({ url }) => url);
+  assert.equal(last, [0, 1, 3, 4, 5, 6, 7, 8].map(urlOf));
 });
 
 test('passes over those that fail, so that the next owns the chunk', () => {
