@@ -2,10 +2,13 @@ import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import * as assert from 'uvu/assert';
 import { KiB } from '../../../functions/blob/chunk.ts';
 import { chunkPath } from '../../../functions/blob/path.ts';
+import { S3Bucket } from '../../../functions/root/s3-bucket.ts';
+import { S3Store } from '../../../functions/root/s3-store.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
 import { listen } from '../../support/app.ts';
 import { sha256 } from '../../support/blob-of.ts';
 import { get } from '../../support/client.ts';
+import { gate } from '../../support/gate.ts';
 import { startMinio } from '../../support/minio.ts';
 import {
   httpClient,
@@ -69,6 +72,28 @@ test('keeps what two stores with other prefixes have apart', async () => {
   assert.is(await two.store.read(idOf()), undefined);
   await two.store.remove(KEY);
   sameChunk(await one.store.read(idOf()), chunkOf(10, 'one'));
+});
+
+test('does not put what was removed before its turn came, and says so to whoever wrote it', async () => {
+  const http = httpClient();
+  const turn = gate();
+  const store = new S3Store(await S3Bucket.open(await settingsOf(), http), {
+    take: async (write) => {
+      await turn.opened;
+      return write();
+    },
+  });
+  const [removed, other] = [idOf(), idOf({ key: BARE_KEY })];
+  const failing = rejects('STORE_WRITE_FAILED', store.write(removed, chunkOf(10, 'removed')));
+  const writing = store.write(other, chunkOf(10, 'other'));
+  await store.remove(KEY);
+  turn.open();
+  await failing;
+  await writing;
+  assert.is(await store.read(removed), undefined);
+  sameChunk(await store.read(other), chunkOf(10, 'other'));
+  await store.close();
+  await http.close();
 });
 
 test('makes the bucket where there is none', async () => {
