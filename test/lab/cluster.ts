@@ -81,7 +81,8 @@ export async function startCluster(network: Network, options: ClusterOptions): P
   };
   const root = mergeSettings(
     mergeSettings(common, {
-      P2PConfig: { RunMode: 'root' },
+      // Room for all that is read at once, so that it need not go to S3 meanwhile.
+      P2PConfig: { RunMode: 'root', CacheConfig: { MemCacheSize: '1GiB' } },
       S3: {
         Endpoint: endpoint,
         Bucket: bucket,
