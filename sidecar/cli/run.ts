@@ -61,7 +61,7 @@ async function run({ flags }: Arguments, world: World): Promise<void> {
   if (makesCert && settings.P2PConfig.RunMode === 'agent') await generateCert(settings, world, true);
   const log = createLog(settings.LogLevel, { name: 'supervisor' });
   const node = await superviseNode(settings, { log, worker: world.worker });
-  stopOnSignals([node]);
+  stopOnSignals()(node);
   try {
     await node.ready;
   } catch (error) {

@@ -82,16 +82,21 @@ async function start({ flags }: Arguments, world: World): Promise<void> {
   const agentSettings = await withFreeAdminPort(load(world, agentOverrides));
 
   const nodes: SupervisedNode[] = [];
-  stopOnSignals(nodes);
+  const stopWithUs = stopOnSignals();
+  const running = (node: SupervisedNode): SupervisedNode => {
+    nodes.push(node);
+    stopWithUs(node);
+    return node;
+  };
   const parts = { log: createLog(rootSettings.LogLevel, { name: 'supervisor' }), worker: world.worker };
   try {
-    const root = await superviseNode(rootSettings, parts).catch(naming('root', '--root-port'));
-    nodes.push(root);
+    const root = running(await superviseNode(rootSettings, parts).catch(naming('root', '--root-port')));
     const P2PConfig = { ...agentSettings.P2PConfig, RootList: [`${LOOPBACK}:${root.ports.p2p}`] };
-    const agent = await superviseNode({ ...agentSettings, P2PConfig }, parts).catch(
-      naming('agent', '--p2p-port, --proxy-port'),
+    const agent = running(
+      await superviseNode({ ...agentSettings, P2PConfig }, parts).catch(
+        naming('agent', '--p2p-port, --proxy-port'),
+      ),
     );
-    nodes.push(agent);
     await Promise.all([root.ready, agent.ready]);
     world.print(
       formatGuide({ root: root.ports, agent: agent.ports, dir, s3, settings: agentSettings, allowed }),

@@ -2,19 +2,24 @@ import process from 'node:process';
 import type { SupervisedNode } from '../supervisor.ts';
 
 /**
- * SIGTERM and SIGINT stop the nodes, those added to the list later too; a second signal ends this process
- * at once.
+ * From now on SIGTERM and SIGINT stop the nodes that are told to what this gives: those that are there, and those that
+ * come later, for a signal may fall into their start. A second signal ends them and this process at once.
  */
-export function stopOnSignals(nodes: readonly SupervisedNode[]): void {
-  let isSecond = false;
+export function stopOnSignals(): (node: SupervisedNode) => void {
+  const nodes: SupervisedNode[] = [];
+  let isStopping = false;
   const stop = () => {
-    if (isSecond) {
+    if (isStopping) {
       for (const node of nodes) node.kill();
       process.exit(1);
     }
-    isSecond = true;
+    isStopping = true;
     for (const node of nodes) node.stop();
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  return (node) => {
+    nodes.push(node);
+    if (isStopping) node.stop();
+  };
 }
