@@ -37,7 +37,10 @@ export function traceRoutes(parts: TraceApiParts): Router {
     ctx.body = shown([last]);
   });
   router.post(PATH, async function explain(ctx) {
-    const { url, authorization } = (await readJson(ctx)) as { url?: unknown; authorization?: unknown };
+    const { url, authorization } = ((await readJson(ctx)) ?? {}) as {
+      url?: unknown;
+      authorization?: unknown;
+    };
     if (typeof url !== 'string') throw new P2PError('API_REQUEST_INVALID', 'send {"url": "…"}');
     const gone = new AbortController();
     ctx.res.once('close', () => gone.abort());

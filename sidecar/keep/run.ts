@@ -9,6 +9,7 @@ import type { World } from '../cli/command.ts';
 import { nodeSettings } from '../cli/node-settings.ts';
 import { RootApi } from '../warm/root-api.ts';
 import { formatBytes } from '../warm/show.ts';
+import { nodeUrl } from '../warm/wish.ts';
 
 // A dry run of a large store is one request.
 const LIMITS = { connectMs: 5_000, firstByteMs: 15 * 60_000, idleMs: 30_000, connections: 1 };
@@ -82,8 +83,7 @@ async function withRoot(args: Arguments, world: World, work: (api: RootApi) => P
   const trust = loadTrust(settings.ExtraCA, world.env.NODE_EXTRA_CA_CERTS);
   const http = new HttpClient({ ...LIMITS, trust });
   try {
-    const url = (root.includes('://') ? root : `http://${root}`).replace(/\/$/, '');
-    await work(new RootApi(http, url, token));
+    await work(new RootApi(http, nodeUrl(root, '--root'), token));
   } finally {
     await http.close();
   }

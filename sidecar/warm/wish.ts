@@ -45,8 +45,12 @@ export function wishOf({ flags, positionals }: Arguments, settings: Settings): W
   };
 }
 
-/** `host:port` or a URL, without a slash at the end. */
-function nodeUrl(text: string, flag: string): string {
+/**
+ * The URL of a node, given as `host:port` or a URL, without a slash at the end.
+ *
+ * @throws P2PError CONFIG_INVALID for what is neither.
+ */
+export function nodeUrl(text: string, flag: string): string {
   const url = text.includes('://') ? text : `http://${text}`;
   if (!URL.canParse(url) || !/^https?:/i.test(url))
     throw invalid(`${flag}: ${text} is no host:port and no URL`);

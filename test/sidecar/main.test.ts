@@ -71,6 +71,7 @@ const MISUSES: readonly [args: string[], remedy: string][] = [
   [['start', '--allow', 'ftp://a'], 'Origins[1]: must be scheme://host[:port] without a path'],
   [['start', '--p2p-port', '70000'], 'P2PConfig.Port: must be ≤ 65535, got 70000 (--p2p-port)'],
   [['sweep', '--token', 't'], 'no root: say --root URL, or P2PConfig.RootList'],
+  [['sweep', '--root', 'http://[', '--token', 't'], '--root: http://[ is no host:port and no URL'],
   [['cost', '--root', '127.0.0.1:1'], 'no token: say --token TOKEN, or DADIP2P_Admin__Tokens'],
   [['purge', '--root', '127.0.0.1:1', '--token', 't'], 'say one of --blob, --repository and --origin'],
   [['purge', 'alpine'], 'unknown command alpine'],

@@ -97,6 +97,9 @@ test('dadip2p explain reads a URL through the agent and prints whom each chunk w
   const missing = await explain(`${origin.url}/missing`);
   assert.is(missing.code, 1);
   assert.match(missing.out, 'UPSTREAM_REFUSED');
+  const headers = { 'content-type': 'application/json' };
+  const nothing = await get(apiOf(pair.agent), { method: 'POST', headers, body: 'null' });
+  assert.is(nothing.status, 400, nothing.text);
 });
 
 test.run();
