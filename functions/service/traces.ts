@@ -139,7 +139,15 @@ export class RequestTrace implements ReadTrace {
         ...read,
         legs: (journey ?? this.#fetching?.get(read.index))?.legs ?? [],
       })),
+      unread: this.#unread(),
     };
+  }
+
+  /** What was fetched for it and not given: what a transfer broke on, and what is ahead of that. */
+  #unread() {
+    const given = new Set(this.#reads.map(({ index }) => index));
+    const fetched = [...(this.#fetching ?? [])];
+    return fetched.filter(([index]) => !given.has(index)).map(([index, { legs }]) => ({ index, legs }));
   }
 }
 

@@ -16,6 +16,8 @@ interface ShownRequest {
   readonly outcome?: string;
   readonly omitted: number;
   readonly chunks: readonly ShownChunk[];
+  /** Fetched for it, and not given: what a transfer broke on, and what is ahead of that. */
+  readonly unread: readonly Pick<ShownChunk, 'index' | 'legs'>[];
 }
 
 interface ShownChunk {
@@ -53,7 +55,7 @@ export const formatTrace = ({ trace, requests }: ShownTrace): string =>
   [`trace ${trace}`, ...requests.map(formatRequest)].join('\n\n');
 
 function formatRequest(request: ShownRequest): string {
-  const { method, url, outcome = 'under way', startedMs, endedMs, chunks, omitted } = request;
+  const { method, url, outcome = 'under way', startedMs, endedMs, chunks, unread, omitted } = request;
   const took = endedMs === undefined ? '' : `, ${Math.round(endedMs - startedMs)} ms`;
   const table = new Table({
     head: HEAD,
@@ -62,7 +64,7 @@ function formatRequest(request: ShownRequest): string {
     colAligns: HEAD.map((name) => (name === 'from' || name === 'source' ? 'left' : 'right')),
   });
   for (const chunk of chunks) table.push(rowOf(chunk, startedMs));
-  const failures = chunks.flatMap(({ index, legs }) =>
+  const failures = [...chunks, ...unread].flatMap(({ index, legs }) =>
     legs.flatMap(({ source, failure }) =>
       failure === undefined ? [] : [`chunk ${index}: ${source} ${failure}`],
     ),

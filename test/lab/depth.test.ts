@@ -13,6 +13,7 @@ const told = (...sources: readonly string[]): ShownTrace => ({
     url: 'http://origin/blob',
     startedMs: 0,
     omitted: 0,
+    unread: [],
     chunks: [
       {
         index,

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Journey } from '../../../functions/blob/journey.ts';
 import { Traces } from '../../../functions/service/traces.ts';
 
 const test = suite('functions/service/traces');
@@ -31,6 +32,22 @@ test('finds all requests of a trace in their order, and the last one for a URL, 
   assert.is(traces.lastOf('http://o.test/a'), again);
   assert.is(traces.lastOf('http://o.test/none'), undefined);
   assert.not.match(JSON.stringify(traces.find(TRACE)), 'secret');
+});
+
+test('tells of whom a chunk was asked that was never given', () => {
+  const trace = new Traces(() => 7).begin(request('http://o.test/a'));
+  for (const index of [0, 1]) {
+    const journey = new Journey(() => index);
+    trace.fetching(index, journey);
+    journey.asked({ name: 'http://root', kind: 'root' });
+  }
+  trace.gave(read(0));
+  const { chunks, unread } = trace.toJSON();
+  assert.equal(
+    chunks.map(({ index }) => index),
+    [0],
+  );
+  assert.equal(unread, [{ index: 1, legs: [{ source: 'http://root', kind: 'root', askedMs: 1 }] }]);
 });
 
 test('remembers a thousand requests, and forgets the oldest', () => {
