@@ -11,6 +11,7 @@ import { HttpClient } from '../../../functions/service/http-client.ts';
 import { agentOf } from '../../support/directory.ts';
 import { startMinio } from '../../support/minio.ts';
 import { need } from '../../support/programs.ts';
+import { rejects } from '../../support/rejects.ts';
 import { shared } from '../../support/shared.ts';
 import { startStrictS3 } from '../../support/strict-s3.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -211,6 +212,20 @@ test('keeps all that is known of a member in the name of its entry, and reads no
   ]) {
     assert.is(memberOf(name), undefined, name);
   }
+});
+
+// While S3 was away each announcement and each question was logged as a fault of the program, with its stack.
+need(
+  test,
+  NAME,
+  'minio',
+)('what S3 fails with is a failure of the store', async () => {
+  const opened = await openBucket();
+  await opened[Symbol.asyncDispose]();
+  const { entries } = opened;
+  await rejects('STORE_WRITE_FAILED', entries.put('one'));
+  await rejects('STORE_WRITE_FAILED', entries.remove('one'));
+  await rejects('STORE_READ_FAILED', entries.list('all'));
 });
 
 test.run();
