@@ -152,7 +152,7 @@ async function readEachBeside(misdeed: (asked: Asked) => void, blobs: readonly B
   const now = isAlone ? () => NOW_MS : Date.now;
   await using origin = await startOrigin();
   await using root = await startP2P({ chunkBytes: CHUNK });
-  let blob = Buffer.alloc(0);
+  let blob: Buffer = Buffer.alloc(0);
   let strangersAsked = 0;
   await using stranger = await listen((_, response) => {
     strangersAsked += 1;

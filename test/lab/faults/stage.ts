@@ -49,6 +49,8 @@ export async function openStage(): Promise<Stage> {
       dns = await startDns(LAB_ADDRESS);
       dns.addresses[NAME] = Array.from({ length: AGENTS }, (_, index) => agentAddress(index));
     },
+    // A root's memory is to be full as soon as an agent's.
+    root: { P2PConfig: { CacheConfig: { MemCacheSize: '64MiB' } } },
     agent: () => ({ P2PConfig: { ...settings, DNSServer: dns?.address ?? '' } }),
   });
   const { agents, roots, s3, origin } = lab.cluster;

@@ -17,7 +17,7 @@ export interface Growth {
 
 // What a node may grow by over a run, of its mean: memory comes and goes by as much.
 const FLAT = 0.2;
-// The memory tier (64 MiB) and the disk cache (128 MiB) fill within five blobs, the pools of buffers as soon as many
+// The memory tier (64 MiB) and the disk cache (128 MiB) are full after six blobs, the pools of buffers as soon as many
 // transfers meet for the first time; V8 finds the size of its heap by a few full collections.
 const WARM_SECONDS = 120;
 // Fewer looks make no line.
