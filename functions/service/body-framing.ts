@@ -15,7 +15,7 @@ export interface BodyFraming {
    *
    * @throws Error what is wrong with it.
    */
-  skip(piece: Uint8Array): number;
+  passOver(piece: Uint8Array): number;
 }
 
 export const frameBody = (length: number | undefined): BodyFraming =>
@@ -42,7 +42,7 @@ class PlainBody implements BodyFraming {
     this.#left -= bytes;
   }
 
-  skip(): never {
+  passOver(): never {
     throw new Error('more bytes than announced');
   }
 }
@@ -73,7 +73,7 @@ class ChunkedBody implements BodyFraming {
     if (this.run === 0) this.#expects = 'end of chunk';
   }
 
-  skip(piece: Uint8Array): number {
+  passOver(piece: Uint8Array): number {
     const at = piece.indexOf(LF);
     const length = at === -1 ? piece.length : at + 1;
     if (this.#line.length + length > this.#room())

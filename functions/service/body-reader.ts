@@ -77,7 +77,7 @@ export class BodyReader {
       if (this.#framing.hasEnded) throw this.#tooMuch();
       const piece = Math.min(this.#framing.run, bytes - at);
       if (piece === 0) {
-        at += this.#skip(room.subarray(at, bytes));
+        at += this.#passOver(room.subarray(at, bytes));
         continue;
       }
       if (at > length) room.copyWithin(length, at, at + piece);
@@ -102,7 +102,7 @@ export class BodyReader {
       if (this.#framing.hasEnded) throw this.#tooMuch();
       const piece = this.#rest.subarray(0, this.#framing.run);
       if (piece.length === 0) {
-        this.#rest = this.#rest.subarray(this.#skip(this.#rest));
+        this.#rest = this.#rest.subarray(this.#passOver(this.#rest));
         continue;
       }
       this.#rest = this.#rest.subarray(piece.length);
@@ -112,9 +112,9 @@ export class BodyReader {
     return this.#state();
   }
 
-  #skip(piece: Uint8Array): number {
+  #passOver(piece: Uint8Array): number {
     try {
-      return this.#framing.skip(piece);
+      return this.#framing.passOver(piece);
     } catch (cause) {
       throw new P2PError(
         'UPSTREAM_TRUNCATED',
