@@ -42,7 +42,7 @@ const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 1_000;
 const PAUSE_GROWTH = 1.5;
 // Longer than a write takes that nothing holds back.
-const LONG_PAUSE_MS = 500;
+const LONG_PAUSE_MS = 200;
 // Two renewals may fail before a lease ends.
 const RENEWALS = 3;
 

@@ -68,6 +68,7 @@ export async function openS3(
   const writes = new WriteTurns({
     ...giving,
     isAwaited: () => awaited.isTold(),
+    now,
     every(ms, run) {
       const timer = setInterval(run, ms);
       return () => clearInterval(timer);

@@ -137,7 +137,9 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const usage = new Usage(Date.now);
   // What S3 does not have yet takes as much memory again as what is cached there.
   const most = Math.max(MOST_KEEPING, Math.floor(CacheConfig.MemCacheSize / CacheConfig.ChunkSize));
-  const isBusy = () => blobs.answering > 0 && parts.readiness.state !== 'draining';
+  // A function's replies leave once all is written.
+  const isFunction = parts.maxReplyBytes !== undefined;
+  const isBusy = () => !isFunction && blobs.answering > 0 && parts.readiness.state !== 'draining';
   const giving = { isBusy, most };
   const opened = await openStore(settings, s3Http, parts, events, usage, giving);
   const { durable: bare, leases, writes, ...kept } = opened;

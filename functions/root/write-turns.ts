@@ -1,6 +1,7 @@
-// Beside the many connections of readers one has a small share of the link, and there is always one that gets on.
-const WHILE_BUSY = 1;
 const WHILE_IDLE = 32;
+// What is not written yet is lost if the process is: so much of it, where there is never a pause. Even one write took a
+// sixth of the link of sixteen readers.
+const LONGEST_MS = 60_000;
 // With less room than this left, to wait any longer would soon have readers wait for room.
 const NEARLY_FULL = 0.75;
 const CHECK_MS = 1_000;
@@ -13,17 +14,24 @@ export interface WriteTurnsParts {
   readonly isAwaited: () => Promise<boolean>;
   /** As many writes as there are at most, waiting or under way; who writes sees to it that there are no more. */
   readonly most: number;
+  /** Milliseconds of a clock that nobody sets. */
+  readonly now: () => number;
   /** Calls back each time that so much has passed, until what it returns is called. */
   readonly every: (ms: number, run: () => void) => () => void;
 }
 
+interface Waiting {
+  readonly sinceMs: number;
+  readonly go: () => void;
+}
+
 /**
- * Has writes give way to readers: while somebody is being sent bytes they go one by one, in their order; many at a time
- * when nobody is, when other processes wait for them, or when there is little room left for more.
+ * Has writes give way to readers: while somebody is being sent bytes they wait, and after a minute go one by one, in their
+ * order; many at a time when nobody is, when other processes wait for them, or when there is little room left for more.
  */
 export class WriteTurns {
   readonly #parts: WriteTurnsParts;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiting[] = [];
   #writing = 0;
   #isAwaited = false;
   #stopChecking: (() => void) | undefined;
@@ -39,7 +47,7 @@ export class WriteTurns {
 
   /** Does a write when its turn comes; what it comes to. */
   async take<T>(write: () => Promise<T>): Promise<T> {
-    const turn = new Promise<void>((go) => this.#waiting.push(go));
+    const turn = new Promise<void>((go) => this.#waiting.push({ sinceMs: this.#parts.now(), go }));
     this.#proceed();
     await turn;
     try {
@@ -53,16 +61,18 @@ export class WriteTurns {
   #proceed(): void {
     while (this.#waiting.length > 0 && this.#writing < this.#limit()) {
       this.#writing += 1;
-      this.#waiting.shift()?.();
+      this.#waiting.shift()?.go();
     }
     if (this.#waiting.length > 0) this.#stopChecking ??= this.#parts.every(CHECK_MS, () => this.#check());
     else this.#rest();
   }
 
   #limit(): number {
-    const { isBusy, most } = this.#parts;
+    const { isBusy, most, now } = this.#parts;
     const givesWay = isBusy() && !this.#isAwaited && this.count < NEARLY_FULL * most;
-    return givesWay ? WHILE_BUSY : WHILE_IDLE;
+    if (!givesWay) return WHILE_IDLE;
+    const [first] = this.#waiting;
+    return first !== undefined && now() - first.sinceMs >= LONGEST_MS ? 1 : 0;
   }
 
   /** Readers end, and others come, without a word. */

@@ -9,7 +9,7 @@ const MOST = 100;
 
 /** Writes that end when they are told to, and what goes on around them. */
 function scene({ isBusy = false }: { isBusy?: boolean }) {
-  const world = { isBusy, isAwaited: false, answers: true, checks: 0 };
+  const world = { isBusy, isAwaited: false, answers: true, checks: 0, nowMs: 0 };
   let check: (() => void) | undefined;
   const begun: number[] = [];
   const endings = new Map<number, (failure?: Error) => void>();
@@ -21,6 +21,7 @@ function scene({ isBusy = false }: { isBusy?: boolean }) {
       return world.isAwaited;
     },
     most: MOST,
+    now: () => world.nowMs,
     every(_, run) {
       check = run;
       return () => {
@@ -45,7 +46,8 @@ function scene({ isBusy = false }: { isBusy?: boolean }) {
       await turn();
     },
     /** Time passes. */
-    async tick() {
+    async tick(ms = 1_000) {
+      world.nowMs += ms;
       check?.();
       await turn();
       await turn();
@@ -56,9 +58,13 @@ function scene({ isBusy = false }: { isBusy?: boolean }) {
 
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at);
 
-test('while readers are being sent bytes writes go one by one, in their order', async () => {
-  const { write, begun, end } = scene({ isBusy: true });
+test('while readers are being sent bytes writes wait, and after a minute go one by one, in their order', async () => {
+  const { write, begun, end, tick } = scene({ isBusy: true });
   const writes = upTo(3).map(write);
+  await tick(59_000);
+  assert.equal(begun, []);
+  await tick();
+  assert.equal(begun, [0]);
   for (const name of upTo(3)) {
     await end(name);
     assert.is(await writes[name], name);
@@ -85,7 +91,7 @@ test('nothing is held back that another process waits for', async () => {
   const { world, write, begun, tick } = scene({ isBusy: true });
   for (const name of upTo(5)) void write(name);
   await tick();
-  assert.is(begun.length, 1);
+  assert.is(begun.length, 0);
   world.isAwaited = true;
   await tick();
   assert.is(begun.length, 5);
@@ -95,11 +101,13 @@ test('nothing is held back that another process waits for', async () => {
   world.isAwaited = false;
 });
 
-test('a store that cannot be asked who waits has writes go on one by one', async () => {
+test('a store that cannot be asked who waits has writes go on as if nobody did', async () => {
   const { world, write, begun, tick, end } = scene({ isBusy: true });
   world.answers = false;
   for (const name of upTo(3)) void write(name);
   await tick();
+  assert.is(begun.length, 0);
+  await tick(60_000);
   assert.is(begun.length, 1);
   await end(0);
   assert.is(begun.length, 2);
@@ -109,7 +117,7 @@ test('with little room left for more, writes go as if nobody were there', async 
   const { write, begun, turns } = scene({ isBusy: true });
   for (const name of upTo(MOST * 0.75 - 1)) void write(name);
   await turn();
-  assert.is(begun.length, 1);
+  assert.is(begun.length, 0);
   void write(MOST);
   await turn();
   assert.is(begun.length, 32);
@@ -117,9 +125,10 @@ test('with little room left for more, writes go as if nobody were there', async 
 });
 
 test('a write that fails is told to whoever wrote, and the next has its turn', async () => {
-  const { write, begun, end, turns } = scene({ isBusy: true });
+  const { write, begun, end, turns, tick } = scene({ isBusy: true });
   const failing = write(0).catch((error: unknown) => error);
   const next = write(1);
+  await tick(60_000);
   await end(0, new Error('full'));
   assert.is(((await failing) as Error).message, 'full');
   assert.equal(begun, [0, 1]);
@@ -129,14 +138,15 @@ test('a write that fails is told to whoever wrote, and the next has its turn', a
 });
 
 test('nobody is asked anything once nothing waits', async () => {
-  const { world, write, tick, end, isChecking } = scene({ isBusy: true });
+  const { world, write, tick, isChecking } = scene({});
   void write(0);
   assert.not(isChecking());
+  world.isBusy = true;
   void write(1);
   assert.ok(isChecking());
+  world.isBusy = false;
   await tick();
   assert.is(world.checks, 1);
-  await end(0);
   assert.not(isChecking());
 });
 
