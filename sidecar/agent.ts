@@ -41,7 +41,6 @@ import { P2PPort } from './entry/p2p-port.ts';
 import { PassClient } from './entry/pass-client.ts';
 import { Reverse } from './entry/reverse.ts';
 import { Tags } from './entry/tags.ts';
-import { tellFetching } from './entry/tell-fetching.ts';
 import { Terminated } from './entry/terminated.ts';
 import { openMembers } from './members/open-members.ts';
 import { REAL_PACE } from './members/pace.ts';
@@ -60,6 +59,8 @@ import { Vigil } from './upstream/vigil.ts';
 const HANDSHAKE_MS = 10_000;
 const ORIGIN_CONNECTIONS = 64;
 const ROOT_CONNECTIONS = 64;
+// For how long something lasts: by a clock that nobody sets.
+const elapsed = () => performance.now();
 
 /** What the process around an agent brings. */
 export interface AgentParts {
@@ -152,7 +153,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     calls,
     chunkBytes: CacheConfig.ChunkSize,
     hasFallback: OriginFallback,
-    now: Date.now,
+    now: elapsed,
   });
   const rules = new Rules(ProxyConfig.Rules);
   const origin = new OriginUpstream({ http: originHttp, access, rules, random: Math.random });
@@ -172,6 +173,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
     upstream: new FallbackUpstream(sharing?.upstreams ?? (fallback ? [roots, fallback] : [roots])),
     vigil: Vigil.start(() => download?.isHolding ?? false),
     patience: PATIENCE,
+    now: elapsed,
     onHedge: () => metrics.hedged(),
   });
   const store = await openCache(CacheConfig, parts);
@@ -240,7 +242,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
       blobs,
       rules,
       ...parts,
-      ...(sharing && { refer: tellFetching(sharing.refer) }),
+      ...(sharing && { refer: sharing.refer }),
     }),
     proxy: createForwardApp({ gate, mirror, reverse, terminated, ...parts }),
     api: agentApi(settings, { members, traces: { traces, reader, rules } }),

@@ -21,6 +21,8 @@ export interface Ask {
   readonly relays?: boolean;
   /** True when nobody is to be asked for it: whoever asks keeps its client's credential to itself. */
   readonly onlyCached?: boolean;
+  /** Is told, while there is nothing to give yet, that somebody who can be waited for is getting it. */
+  readonly heard?: (() => void) | undefined;
   /** Is told where each chunk came from. */
   readonly trace?: ReadTrace | undefined;
   /** True when the asker doubts what is cached (`Cache-Control: no-cache`): facts are confirmed, digests checked again. */

@@ -31,12 +31,14 @@ export interface FillOrder {
 /** A flight being filled, by its order. */
 interface Filling extends FillOrder {
   readonly flight: Flight;
+  /** What was known of its digest at first. */
+  readonly known: string | undefined;
   /** Those that the flight's bytes came from, by name; the last one last. */
   readonly givers: Map<string, Giver>;
+  /** Who sent the end of it, and all that was to come behind. */
+  ender: Giver | undefined;
   /** By name, how often a source has sent other bytes than those expected. */
   readonly blamed: ReadonlyMap<string, number>;
-  /** True once bytes had to be dropped: then those that are trusted are asked before the others. */
-  readonly isAnew: boolean;
 }
 
 /** A reply in hand whose head was read already. */
@@ -78,9 +80,9 @@ export class Filler {
     const blamed = new Map<string, number>();
     let mismatch: P2PError | undefined;
     for (let times = 0; ; times += 1) {
-      const isAnew = times > 0;
-      const filling = { ...order, flight, givers: new Map<string, Giver>(), blamed, isAnew };
-      await this.#fillUp(filling, isAnew ? undefined : opened).catch((error: unknown) => {
+      const givers = new Map<string, Giver>();
+      const filling: Filling = { ...order, flight, known, givers, ender: undefined, blamed };
+      await this.#fillUp(filling, times > 0 ? undefined : opened).catch((error: unknown) => {
         if (mismatch === undefined || !isElsewhere(error) || isOfOtherFacts(error, order.facts)) throw error;
         throw exhausted(mismatch);
       });
@@ -88,9 +90,8 @@ export class Filler {
       const chunk = flight.chunk(isChecked ? await sha256Hex(flight.bytes) : undefined);
       if (isChecked && flight.expected === chunk.sha256) return chunk;
       if (flight.expected === undefined && flight.isTrusted) return chunk;
-      const last = [...filling.givers.values()].at(-1);
       // A sibling that broke off could not prove what it had sent; one that sent the end of it should have.
-      if (flight.expected !== undefined || last?.kind === 'sibling') {
+      if (flight.expected !== undefined || filling.ender?.kind === 'sibling') {
         mismatch = this.#blame(filling);
         for (const name of filling.givers.keys()) blamed.set(name, (blamed.get(name) ?? 0) + 1);
       }
@@ -122,6 +123,8 @@ export class Filler {
     return firstSuccess(
       this.#sources(filling),
       async (source) => {
+        // Broken off between its last byte and what was to prove it.
+        if (filling.flight.filled === filling.flight.length) return;
         if (filling.facts.rangeless) await this.#draw(filling, source);
         else await this.#transfer(filling, await this.#open(filling, source));
       },
@@ -129,8 +132,11 @@ export class Filler {
     );
   }
 
-  /** Those that sent no wrong bytes yet, then those that did once: it may have happened on the way. */
-  *#sources({ address, headers, facts, flight, blamed, isAnew, right }: Filling): Iterable<Source> {
+  /**
+   * Those that sent no wrong bytes yet, then those that did once: it may have happened on the way. Once somebody has,
+   * those that are trusted come before the others.
+   */
+  *#sources({ address, headers, facts, flight, blamed, right }: Filling): Iterable<Source> {
     const again: Source[] = [];
     const untrusted: Source[] = [];
     const wanted = { index: flight.id.index, chain: headerValue(headers, AGENT_HEADER), right };
@@ -138,7 +144,7 @@ export class Filler {
     const isForAll = !facts.rangeless && !('cache-control' in headers);
     for (const source of this.#upstream.sources(address, isForAll ? wanted : undefined)) {
       const times = blamed.get(source.name) ?? 0;
-      if (isAnew && source.kind === 'sibling') {
+      if (blamed.size > 0 && source.kind === 'sibling') {
         if (times === 0) untrusted.push(source);
       } else if (times === 0) yield source;
       else if (times === 1) again.push(source);
@@ -148,7 +154,10 @@ export class Filler {
   }
 
   async #open(filling: Filling, source: Source): Promise<OpenReply> {
-    const { flight, address } = filling;
+    const { flight, address, known } = filling;
+    // Nobody but a sibling can prove what siblings have begun: of others the rest would be asked for in vain.
+    if (source.kind !== 'sibling' && !flight.isTrusted && flight.expected === undefined)
+      flight.startOver(known);
     const base = flight.id.index * flight.id.chunkBytes;
     const range = formatRange({ start: base + flight.filled, end: base + flight.length });
     const query = {
@@ -156,6 +165,7 @@ export class Filler {
       method: 'GET',
       headers: { ...headersFor(filling, source), range },
       bulk: true,
+      heard: () => flight.heard(),
     } as const;
     flight.journey?.asked(source);
     const reply = await source.open(query, this.#signal);
@@ -201,6 +211,7 @@ export class Filler {
         `${giver.name} ended ${flight.length - flight.filled} bytes short`,
       );
     }
+    filling.ender = giver;
     if (!flight.isTrusted) flight.expected ??= reply.proof?.(facts, flight.id.index);
   }
 

@@ -2,9 +2,13 @@ import { P2PError } from '../protocol/errors.ts';
 import type { Ask } from './ask.ts';
 import type { Chunk, ChunkId } from './chunk.ts';
 import { type ChunkMemory, ChunkPool } from './chunk-memory.ts';
+import { Hearing } from './hearing.ts';
 import type { Journey } from './journey.ts';
 
 const UNPOOLED = new ChunkPool(0);
+// What relays are not given before the chunk is whole: while its source is being looked for they have a byte of it now
+// and then, for as long as a client would bear.
+const SPARE_BYTES = 32;
 
 /**
  * One fetch of one chunk in progress, shared by everyone who wants that chunk. Bytes can be read as they
@@ -18,6 +22,8 @@ export class Flight {
   readonly askers: Ask[] = [];
   /** Where the bytes come from: a store's or source's name; undefined until known. */
   from: string | undefined;
+  /** Who waits for its first bytes hears by it that it is on its way. */
+  readonly hearing = new Hearing();
   /** How it came to be filled, where somebody may ask. */
   journey: Journey | undefined;
   /** sha-256 in hex that the chunk must have, when that is known before it is whole. */
@@ -35,6 +41,8 @@ export class Flight {
   #bytes: Uint8Array | undefined;
   #isSeen = false;
   #trusted: number | undefined;
+  /** Bytes that relays have been shown. */
+  #relayed = 0;
   #epoch = 0;
   #error: unknown;
   #progress = new Gate();
@@ -106,6 +114,7 @@ export class Flight {
     if (this.#isSeen && this.#trusted === undefined) return false;
     this.filled = this.#isSeen ? (this.#trusted ?? 0) : 0;
     this.#trusted = undefined;
+    this.#relayed = 0;
     this.#epoch += 1;
     this.expected = expected;
     return true;
@@ -179,8 +188,20 @@ export class Flight {
     return this.#shown(reader);
   }
 
+  /**
+   * Notes that somebody who can be waited for is getting it, though no bytes come: those that relay it, and have told so
+   * by sending some, have one more to send.
+   */
+  heard(): void {
+    this.hearing.heard();
+    this.#relayed = Math.min(this.filled, this.#shown('relay') + 1);
+    this.#progress.open();
+  }
+
   #shown(reader: FlightReader): number {
-    return reader === 'client' ? (this.#trusted ?? this.filled) : this.filled;
+    if (reader === 'client') return this.#trusted ?? this.filled;
+    if (this.filled === this.length) return this.filled;
+    return Math.max(this.#relayed, this.filled - SPARE_BYTES);
   }
 }
 

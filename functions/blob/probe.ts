@@ -112,7 +112,8 @@ export class Probe {
     { method, headers }: Question,
   ): Promise<{ reply: Reply; answer: Answer }> {
     const all = { ...ask.headers, ...headers, 'accept-encoding': 'identity' };
-    const reply = await source.open({ address: ask.address, method, headers: all }, this.#signal);
+    const { address, heard } = ask;
+    const reply = await source.open({ address, method, headers: all, heard }, this.#signal);
     const answer = await readAnswer(reply, source);
     const fault = faultOf(ask.address, answer, headers.range);
     if (fault === undefined) return { reply, answer };

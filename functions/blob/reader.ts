@@ -14,6 +14,7 @@ import type { ReaderEvents } from './events.ts';
 import { type BlobFacts, isFresh, sourceOf } from './facts.ts';
 import { Fleet } from './fleet.ts';
 import type { Flight } from './flight.ts';
+import { Hearing } from './hearing.ts';
 import { addressKey, blobKey, claimKey } from './identity.ts';
 import { type Claim, type Leases, NO_LEASES, UNLEASED } from './leases.ts';
 import type { LookAhead } from './look-ahead.ts';
@@ -63,6 +64,7 @@ interface Opening {
   readonly ask: Ask;
   /** `undefined` when it may not be cached. */
   readonly opened: Promise<Opened | undefined>;
+  readonly hearing: Hearing;
 }
 
 /**
@@ -126,8 +128,9 @@ export class BlobReader {
     if (known !== undefined && this.#mayUse(ask, known.facts)) return this.#admit(ask, known);
     if (ask.onlyCached) throw new P2PError('NOT_CACHED', 'nothing is known of it here');
     const running = this.#opening.get(claim) ?? this.#learn(claim, ask, known);
-    if (running.ask.credential === ask.credential) return this.#openAs(ask, await running.opened);
-    const opened = await running.opened.catch(notOurs);
+    const heard = running.hearing.during(running.opened, ask.heard);
+    if (running.ask.credential === ask.credential) return this.#openAs(ask, await heard);
+    const opened = await heard.catch(notOurs);
     if (opened !== 'refused') {
       const isKnown = opened === undefined || opened.failure !== undefined;
       return isKnown ? this.#openAs(ask, opened) : this.#admit(ask, opened);
@@ -248,8 +251,10 @@ export class BlobReader {
   }
 
   #learn(name: string, ask: Ask, known: Guarded | undefined): Opening {
-    const opened = this.#probeFor(ask, known).finally(() => this.#opening.delete(name));
-    const opening = { ask, opened };
+    const hearing = new Hearing();
+    const asked: Ask = { ...ask, heard: () => hearing.heard() };
+    const opened = this.#probeFor(asked, known).finally(() => this.#opening.delete(name));
+    const opening = { ask, opened, hearing };
     this.#opening.set(name, opening);
     return opening;
   }

@@ -165,6 +165,7 @@ export class Transfer {
       this.#lookAhead(index);
       // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
       this.#window = Math.min(this.#reader.lookAhead.perRead, this.#window + 1);
+      await this.#begins(index, supply, at);
       while (at < to) {
         const there = await this.#beyond(index, supply, at);
         const epoch = this.#begun.get(index) ?? supply.epoch;
@@ -207,7 +208,12 @@ export class Transfer {
     const supply = await this.#supply(index, false);
     if (!(supply instanceof Flight)) return;
     this.#lookAhead(index);
-    await supply.beyond(0, this.#signal, this.#looker);
+    await this.#begins(index, supply, 0);
+  }
+
+  /** Waits for the first bytes, and tells the asker meanwhile that somebody is getting them. */
+  async #begins(index: number, flight: Flight, at: number): Promise<void> {
+    await flight.hearing.during(this.#beyond(index, flight, at), this.#ask.heard);
   }
 
   /**

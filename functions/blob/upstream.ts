@@ -10,10 +10,11 @@ export interface UpstreamQuery {
   readonly headers: HeaderLines;
   /** True for a range of a blob whose facts are known: most of all bytes, so worth the cheapest way. */
   readonly bulk?: boolean;
-  /** Told of bytes that come before the head can be given, as what has to be whole first is not silent. */
+  /**
+   * Told, before the head can be given, of each sign that it is worth waiting for: bytes of what has to be whole first,
+   * or word that whoever was asked is getting it from one that can have it.
+   */
   readonly heard?: (() => void) | undefined;
-  /** Told when a node says that it is fetching what it is asked for. */
-  readonly fetching?: (() => void) | undefined;
 }
 
 /** The head of a reply, with a body that flows only while it is read. */

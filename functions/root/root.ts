@@ -171,7 +171,13 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const gate = new NodeGate({ tokens, audience: ROOT_AUDIENCE, isOfThisHost, ...parts });
   const locate = durable.locate?.bind(durable);
   const upload = Bandwidth.of(Limits.Upload);
-  const blobs: BlobServer = new BlobServer({ reader, upstream, locate, upload, now: Date.now, ...parts });
+  const blobs: BlobServer = new BlobServer({
+    ...{ reader, upstream, locate, upload },
+    // What passes on the replies of a function passes on nothing before them.
+    tellsOfWork: parts.maxReplyBytes === undefined,
+    now: Date.now,
+    ...parts,
+  });
   parts.metrics.watchFlights(() => reader.flights);
   if (writes !== undefined) parts.metrics.watchUnwritten(() => writes.count);
   const closed = new AbortController();

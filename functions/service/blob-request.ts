@@ -21,13 +21,15 @@ export interface BlobRequest {
   readonly chain: string | undefined;
   /** Where it is noted what this request was given. */
   readonly trace?: RequestTrace | undefined;
+  /** Told, before there is anything to give, that somebody who can be waited for is getting it. */
+  readonly heard?: (() => void) | undefined;
   /** Lower-case, put over the headers of a reply that comes out of the cache or goes into it. */
   readonly headers?: HeaderLines;
 }
 
 /** What a request asks a reader for; `specs` are the ranges that it asks for, if it asks for any. */
 export function askOf(
-  { request, address, chain, node, shown, trace }: BlobRequest,
+  { request, address, chain, node, shown, trace, heard }: BlobRequest,
   specs: readonly RangeSpec[] | undefined,
 ): Ask {
   const { headers, method } = request;
@@ -41,6 +43,7 @@ export function askOf(
       ...traceHeaders(request, trace),
     },
     trace,
+    heard,
     first: method === 'HEAD' && !address.isManifest ? undefined : firstByte(specs),
     wantsBody: method !== 'HEAD',
     relays: node !== undefined && takesTrailers(request),

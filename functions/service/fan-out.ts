@@ -21,7 +21,7 @@ export interface Asker {
 }
 
 interface Child {
-  /** Milliseconds since the epoch. */
+  /** By the clock of the fan-out. */
   untilMs: number;
   /** How many were sent on to it: about as many chunks it has to give. */
   referrals: number;

@@ -12,9 +12,9 @@ const SCRATCH_BYTES = 16 * KiB;
 const DRAIN_BYTES = 64 * KiB;
 const DRAIN_MS = 2_000;
 const END_OF_HEAD = '\r\n\r\n';
+// Of one that works on it for a minute, and says so every half second; more of them would hold a request for ever.
+const MOST_INTERIM = 120;
 // After 101 it is HTTP no more.
-// More of them would hold a request for ever.
-const MOST_INTERIM = 8;
 const INTERIM = /^HTTP\/1\.1 1(?!01)\d\d[ \r]/;
 
 // Of all connections of this process.

@@ -31,10 +31,16 @@ import { ReplyLimit } from './reply-limit.ts';
 import { planReply, type ReplyPlan } from './reply-plan.ts';
 import { makePlan, wantsPlan } from './serve-plan.ts';
 import type { RequestTrace, Traces } from './traces.ts';
+import { WaitingNotice } from './waiting-notice.ts';
 
 /** What serving blobs takes. */
 export interface BlobServerParts {
   readonly reader: BlobReader;
+  /**
+   * True where every node is told of its request being worked on. Else they are told as long as that is heard of others:
+   * of siblings that wait for each other none is to hear what only comes from them.
+   */
+  readonly tellsOfWork?: boolean;
   /** Asked directly for what may not be cached. */
   readonly upstream: Upstream;
   /** This node's address, for X-P2P-Source. */
@@ -88,7 +94,8 @@ export class BlobServer {
     const trace = this.#trace(asked);
     this.#answering += 1;
     try {
-      await this.#answerTwice(trace === undefined ? asked : tracedBy(trace, asked));
+      const heeded = this.#heeding(asked);
+      await this.#answerTwice(trace === undefined ? heeded : tracedBy(trace, heeded));
       trace?.end(String(response.statusCode));
     } catch (error) {
       trace?.end(error instanceof P2PError ? error.code : 'failed');
@@ -96,6 +103,16 @@ export class BlobServer {
     } finally {
       this.#answering -= 1;
     }
+  }
+
+  /** The request, of a node with a way to tell it that it is worth waiting. */
+  #heeding(asked: BlobRequest): BlobRequest {
+    const { node, request, response } = asked;
+    if (node === undefined) return asked;
+    const notice = new WaitingNotice(response);
+    if (this.#parts.tellsOfWork) notice.keepSaying();
+    else if (takesTrailers(request)) return { ...asked, heard: () => notice.say() };
+    return asked;
   }
 
   #trace({ request, address }: BlobRequest): RequestTrace | undefined {
@@ -267,10 +284,10 @@ function mayAskAgain(error: unknown, { headers }: IncomingMessage): boolean {
 
 /** The request, to be noted in its trace. */
 function tracedBy(trace: RequestTrace, asked: BlobRequest): BlobRequest {
-  const { request, response, address, node, shown, chain } = asked;
+  const { request, response, address, node, shown, chain, heard } = asked;
   const headers = Object.assign({}, asked.headers, { traceresponse: trace.traceparent });
   // By name: a spread of it would cost a small range two microseconds.
-  return { request, response, address, node, shown, chain, trace, headers };
+  return { request, response, address, node, shown, chain, heard, trace, headers };
 }
 
 /** Without a length a body is sent in pieces, behind which there can be trailers (RFC 9112 §7.1). */

@@ -16,11 +16,20 @@ import { Line, type Patience } from './line.ts';
 import { fastest, isGood, settlesWithin } from './race.ts';
 import type { Symptoms, Vigil } from './vigil.ts';
 
+// Well within what silence is borne.
+const TOLD_MS = 500;
+// Where the origin takes longer for the rest of a chunk it is no better than what was left for it, and none is left for so
+// long.
+const STRAY_MS = 2_000;
+const STRAYED_REST_MS = 30_000;
+
 /** A source that is not waited for alone, nor to the end, when it takes long. */
 export interface HedgeableSource extends Source {
   readonly hedge: {
     /** How long it may take to begin. */
     readonly afterMs: number;
+    /** How long it may be silent once it has said that it is getting it. */
+    readonly silentMs: number;
     /** Whether another may be asked now. */
     begin(): boolean;
     /** Told when it has lost against another one that was asked later. */
@@ -36,6 +45,8 @@ export interface HedgedParts {
   /** Watches the bodies of chunks. */
   readonly vigil: Vigil;
   readonly patience: Patience;
+  /** Milliseconds of a clock that nobody sets. */
+  readonly now: () => number;
   /** Told of each time that another source is asked beside one, or in its place. */
   readonly onHedge: () => void;
 }
@@ -50,6 +61,9 @@ export class HedgedUpstream implements Upstream {
   readonly #parts: HedgedParts;
   /** How often something may be left before its time: when all are slow at once, that makes it worse. */
   readonly #leaving = new Hedging();
+  /** What has left a slow source for the origin, and is still on its way from there. */
+  #straying: Line | undefined;
+  #mayStrayMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: HedgedParts) {
     this.#parts = parts;
@@ -63,12 +77,17 @@ export class HedgedUpstream implements Upstream {
       const taken = source;
       const open: Source['open'] = async (query, signal) => {
         const link = linkTo(signal);
+        const startedMs = this.#parts.now();
+        const end = () => {
+          if (taken.kind === 'origin' && this.#straying === line) this.#returned(startedMs);
+          link.end();
+        };
         this.#leaving.asked();
         try {
           const reply = await this.#open({ line, isChunk, query }, taken, link.own.signal);
-          return { ...reply, body: ending(reply.body, link.end) };
+          return { ...reply, body: ending(reply.body, end) };
         } catch (error) {
-          link.end();
+          end();
           throw error;
         }
       };
@@ -76,26 +95,30 @@ export class HedgedUpstream implements Upstream {
     }
   }
 
-  async #open(request: Request, source: Source, signal: AbortSignal): Promise<Reply> {
+  #open(request: Request, source: Source, signal: AbortSignal): Promise<Reply> {
+    const opened = this.#openHedged(request, source, signal);
+    // It is no sibling that is asked, which could wait for whoever waits for this: that is worth waiting for.
+    return source.kind === 'sibling' ? opened : telling(opened, request.query.heard);
+  }
+
+  async #openHedged(request: Request, source: Source, signal: AbortSignal): Promise<Reply> {
     if (!isHedgeable(source)) return source.open(request.query, signal);
     const { own } = linkTo(signal);
-    let bytesCame = false;
+    let wordCame = false;
     const heard = () => {
-      bytesCame = true;
+      wordCame = true;
+      // Of whom a sibling hears nothing this one may hear nothing either.
+      if (source.kind === 'sibling') request.query.heard?.();
     };
     const isHeard = () => {
-      const came = bytesCame;
-      bytesCame = false;
+      const came = wordCame;
+      wordCame = false;
       return came;
     };
-    let isFetching = false;
-    const fetching = () => {
-      isFetching = true;
-    };
     const opening = source
-      .open({ ...request.query, heard, fetching }, own.signal)
+      .open({ ...request.query, heard }, own.signal)
       .then((reply) => this.#watched(request, source, reply, own));
-    const other = await this.#beside(request, source, opening, isHeard, () => isFetching);
+    const other = await this.#beside(request, source, opening, isHeard);
     if (other === undefined) return opening;
     const rival = linkTo(signal).own;
     return fastest(
@@ -153,19 +176,17 @@ export class HedgedUpstream implements Upstream {
     { hedge }: HedgeableSource,
     opening: Promise<Reply>,
     isHeard: () => boolean,
-    isFetching: () => boolean,
   ): Promise<Source | undefined> {
     const firstMs = Math.min(hedge.afterMs, line.shareMs(undefined));
-    if (await settlesWithin(opening, firstMs, isHeard)) return undefined;
+    const { silentMs } = hedge;
+    if (await settlesWithin(opening, firstMs, silentMs, isHeard)) return undefined;
     const next = line.peek();
     if (next === undefined) return undefined;
     const shareMs = line.shareMs(next);
     let waitedMs = firstMs;
-    // A root with much to do is late with everything, and all would go to the origin at once; and who is fetching it looks
-    // for others itself.
-    const isBorne = next.kind === 'origin' || isFetching();
-    if (waitedMs < shareMs && (isBorne || !hedge.begin())) {
-      if (await settlesWithin(opening, shareMs - waitedMs, isHeard)) return undefined;
+    // A root with much to do is late with everything, and all would go to the origin at once.
+    if (waitedMs < shareMs && (next.kind === 'origin' || !hedge.begin())) {
+      if (await settlesWithin(opening, shareMs - waitedMs, silentMs, isHeard)) return undefined;
       waitedMs = shareMs;
     }
     line.waited(waitedMs);
@@ -181,10 +202,13 @@ export class HedgedUpstream implements Upstream {
     const body = this.#parts.vigil.watch(reply.body, {
       kind: giver.kind,
       length: span && span.end - span.start,
+      isRelay,
       examine: (found) => {
         const symptoms = { ...found, isSlow: found.isSlow && (found.isIdle || !isRelay) };
-        if (!this.#mayLeave(symptoms, line)) return undefined;
-        line.waited(symptoms.silentMs);
+        if (!this.#mayLeave(symptoms, line, giver.kind === 'sibling')) return undefined;
+        // When it is the link that is slow, others of its kind are hardly better: they have to begin at once.
+        const isHopeless = giver.kind === 'root' && symptoms.isSlow && symptoms.isIdle;
+        line.waited(isHopeless ? Number.POSITIVE_INFINITY : symptoms.silentMs);
         source.hedge.left(giver);
         this.#parts.onHedge();
         own.abort();
@@ -197,13 +221,31 @@ export class HedgedUpstream implements Upstream {
     return { ...reply, body };
   }
 
-  #mayLeave({ silentMs, isSilent, isSlow }: Symptoms, line: Line): boolean {
+  /**
+   * Whether what is slow, and not silent, is left for the origin: by one at a time, for when it is this node's link that
+   * is slow, or the origin itself, none would fare better.
+   */
+  #mayStray(line: Line): boolean {
+    if (this.#straying !== undefined || this.#parts.now() < this.#mayStrayMs) return false;
+    this.#straying = line;
+    return true;
+  }
+
+  /** Notes that what had left for the origin is over. */
+  #returned(startedMs: number): void {
+    this.#straying = undefined;
+    const nowMs = this.#parts.now();
+    if (nowMs - startedMs > STRAY_MS) this.#mayStrayMs = nowMs + STRAYED_REST_MS;
+  }
+
+  #mayLeave({ silentMs, isSilent, isSlow, isIdle }: Symptoms, line: Line, isRelayed: boolean): boolean {
     if (!(isSilent || isSlow || silentMs >= line.shareMs(undefined))) return false;
     const next = line.peek();
     if (next === undefined) return false;
     const isDue = silentMs >= line.shareMs(next);
-    // When it is this node's link that is slow, or the origin itself, all would go there, from everywhere at once.
-    if (next.kind === 'origin' && !isSilent) return isDue;
+    // What comes by a sibling is that one's to leave.
+    if (next.kind === 'origin' && !isSilent)
+      return isDue || (isSlow && isIdle && !isRelayed && this.#mayStray(line));
     return isDue || this.#leaving.spend();
   }
 }
@@ -222,6 +264,18 @@ function linkTo(signal: AbortSignal): { readonly own: AbortController; end(): vo
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   return { own, end: () => signal.removeEventListener('abort', abort) };
+}
+
+/** The work, with word now and then that it goes on. */
+async function telling<T>(work: Promise<T>, heard: (() => void) | undefined): Promise<T> {
+  if (heard === undefined) return work;
+  heard();
+  const timer = setInterval(heard, TOLD_MS);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** The body, with word of its end. */

@@ -9,7 +9,7 @@ export interface Patience {
 }
 
 /** The last one in line is heard before a client gives up that bears ten seconds of nothing. */
-export const PATIENCE: Patience = { allMs: 8_000, eachMs: 1_000 };
+export const PATIENCE: Patience = { allMs: 5_000, eachMs: 1_000 };
 
 /** The sources of one request, each taken once, and how much of its patience is left for those that say nothing. */
 export class Line {

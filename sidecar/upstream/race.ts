@@ -41,15 +41,17 @@ export async function fastest(...racers: readonly [Racer, Racer]): Promise<Reply
 }
 
 /**
- * Whether work ends, one way or the other, before nothing is heard of it for a time; `isHeard` tells whether anything
- * was since it was called last.
+ * Whether work ends, one way or the other, before nothing is heard of it for a time, the first word apart for
+ * `silentMs`; `isHeard` tells whether anything was since it was called last.
  */
 export async function settlesWithin(
   work: Promise<unknown>,
   ms: number,
+  silentMs: number,
   isHeard: () => boolean,
 ): Promise<boolean> {
-  while (!(await settlesIn(work, ms))) if (!isHeard()) return false;
+  for (let limitMs = ms; !(await settlesIn(work, limitMs)); limitMs = Math.max(ms, silentMs))
+    if (!isHeard()) return false;
   return true;
 }
 

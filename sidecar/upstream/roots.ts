@@ -3,6 +3,8 @@ import { addressKey } from '../../functions/blob/identity.ts';
 import type { Reply, Source, Upstream } from '../../functions/blob/upstream.ts';
 import type { Address } from '../../functions/protocol/address.ts';
 import { type HeaderLines, P2PError } from '../../functions/protocol/errors.ts';
+import { headerValue } from '../../functions/protocol/headers.ts';
+import { parseRange } from '../../functions/protocol/range.ts';
 import { ROOT_AUDIENCE } from '../../functions/protocol/token.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
 import type { NodeCalls } from '../../functions/service/node-calls.ts';
@@ -31,6 +33,10 @@ export interface RootsParts {
 // A root has to ask the origin first, and waits for that longer than any client should for a root that is deaf: whoever
 // else is asked after so long, and answers sooner, has lost as much time and is better.
 const HEDGE_MS = 3_000;
+// One that runs as a server says every half second that it works on it.
+const SILENT_MS = 2_000;
+// For so long its word is taken for it, and not at all by who had to leave another root for it.
+const WORDS_MS = 6_000;
 
 interface Root {
   readonly url: string;
@@ -76,13 +82,26 @@ export class RootsUpstream implements Upstream {
     return root ? this.#source(root) : undefined;
   }
 
+  /** True of what begins in the middle of a chunk. */
+  #isRest(headers: HeaderLines): boolean {
+    const spec = parseRange(headerValue(headers, 'range'))?.[0];
+    return spec !== undefined && 'first' in spec && spec.first % (this.#parts.chunkBytes ?? 1) !== 0;
+  }
+
   #source({ url, plans, breaker }: Root): HedgeableSource {
     const { apiKey, http, calls } = this.#parts;
-    const open: Source['open'] = async ({ address, method, headers, bulk = false }, signal) => {
+    const open: Source['open'] = async ({ address, method, headers, bulk = false, heard }, signal) => {
       const target = `/${apiKey}/${address.url}`;
+      const untilMs = performance.now() + (this.#isRest(headers) ? 0 : WORDS_MS);
+      const heeded = () => {
+        if (performance.now() < untilMs) heard?.();
+      };
       const ask = (sent: HeaderLines) => {
         const send = (proof: HeaderLines) =>
-          http.request({ url: url + target, method, headers: { ...sent, ...proof }, bulk }, signal);
+          http.request(
+            { url: url + target, method, headers: { ...sent, ...proof }, bulk, interim: heeded },
+            signal,
+          );
         return calls === undefined ? send({}) : calls.send({ url, audience: ROOT_AUDIENCE }, 'read', send);
       };
       try {
@@ -104,6 +123,7 @@ export class RootsUpstream implements Upstream {
     };
     const hedge = {
       afterMs: HEDGE_MS,
+      silentMs: SILENT_MS,
       begin: () => this.#hedging.spend(),
       overtaken: () => breaker.failed(),
       left: () => breaker.failed(),

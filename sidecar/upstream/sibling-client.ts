@@ -64,7 +64,16 @@ export class SiblingClient {
     const { health, hedging, now } = this.#parts;
     const { url } = stop.member;
     const startedMs = now();
-    const reply = await this.#request(query, stop, signal).catch((error: unknown) => {
+    let isAlive = false;
+    const lives = () => {
+      if (!isAlive) hedging.took(now() - startedMs);
+      isAlive = true;
+    };
+    const heard = () => {
+      lives();
+      query.heard?.();
+    };
+    const reply = await this.#request({ ...query, heard }, stop, signal).catch((error: unknown) => {
       if (isOwnFailure(error)) health.failed(url);
       throw error;
     });
@@ -74,7 +83,7 @@ export class SiblingClient {
       health.succeeded(url);
       return { location };
     }
-    hedging.took(now() - startedMs);
+    lives();
     await this.#check(reply, url);
     const from: Giver = { name: url, kind: 'sibling', blame: () => this.#blame(url) };
     const start = parseContentRange(headerValue(reply.headers, 'content-range'))?.span?.start ?? 0;
@@ -84,7 +93,7 @@ export class SiblingClient {
   }
 
   #request(
-    { address, method, headers, bulk = false, fetching }: UpstreamQuery,
+    { address, method, headers, bulk = false, heard }: UpstreamQuery,
     { member, chain, redirects, right }: Stop,
     signal: AbortSignal,
   ): Promise<Reply> {
@@ -100,7 +109,7 @@ export class SiblingClient {
         te: 'trailers',
         ...proof,
       };
-      return http.request({ url, method, headers: sent, bulk, interim: fetching }, signal);
+      return http.request({ url, method, headers: sent, bulk, interim: heard }, signal);
     });
   }
 

@@ -47,6 +47,8 @@ interface Search {
 
 // Nodes refuse chains of more than eight, their own place included.
 const MAX_CHAIN = 8;
+// Whoever is getting a chunk from one that can have it says so every half second.
+const SILENT_MS = 3_000;
 // Whoever we are sent on to asks none of these in its turn.
 const TOLD_REFERRERS = 2;
 
@@ -109,6 +111,7 @@ export class SiblingsUpstream implements Upstream {
       kind: 'sibling',
       hedge: {
         afterMs: hedging.afterMs,
+        silentMs: SILENT_MS,
         begin: () => hedging.spend(),
         overtaken: () => health.failed(member.url),
         left: ({ name, kind }) => {

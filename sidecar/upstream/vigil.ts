@@ -18,6 +18,10 @@ const BEST_KEPT = 0.995;
 const RATE_KEPT = 0.75;
 // Who asks elsewhere sooner has lost more by it than by waiting.
 const MIN_SLOW_MS = 2_000;
+// What is behind a relay has left its own source by then, if it is that which is slow.
+const MIN_SLOW_RELAY_MS = 5_000;
+// Of a relay that comes as slowly as this are words that it is getting the rest: it waits itself.
+const WORDS_PER_MS = 0.1;
 // So many times what half of them take for as many bytes: where a few are slow, 19 of 20 take as long as those.
 const SLOW_TIMES = 6;
 const MIN_LEFT_MS = 1_000;
@@ -43,6 +47,8 @@ export interface Subject {
   readonly kind: Giver['kind'];
   /** Bytes that it should have, where that is known. */
   readonly length: number | undefined;
+  /** True of what is still being got by who sends it. */
+  readonly isRelay: boolean;
   /** Asked now and then; what it returns, having aborted the body, is what reading fails with. */
   examine(symptoms: Symptoms): P2PError | undefined;
 }
@@ -62,6 +68,8 @@ interface Watched extends Subject {
   /** `bytes` at the last tick. */
   seen: number;
   activeMs: number;
+  /** Bytes in a millisecond, of late. */
+  rate: number;
   silentMs: number;
   longestSilentMs: number;
   /** True while whoever reads has it wait. */
@@ -143,13 +151,14 @@ export class Vigil {
   }
 
   async #during(subject: Subject, read: (watched: Watched) => Promise<void>): Promise<void> {
-    const { kind, length } = subject;
+    const { kind, length, isRelay } = subject;
     const watched: Watched = {
-      ...{ kind, length, examine: (symptoms) => subject.examine(symptoms) },
+      ...{ kind, length, isRelay, examine: (symptoms) => subject.examine(symptoms) },
       ...{
         bytes: 0,
         seen: 0,
         activeMs: 0,
+        rate: 0,
         silentMs: 0,
         longestSilentMs: 0,
         isHeld: false,
@@ -193,6 +202,8 @@ export class Vigil {
   #look(watched: Watched, passedMs: number): void {
     const { kind } = watched;
     watched.activeMs += passedMs;
+    const came = (watched.bytes - watched.seen) / Math.max(1, passedMs);
+    watched.rate = RATE_KEPT * watched.rate + (1 - RATE_KEPT) * came;
     watched.silentMs = watched.bytes > watched.seen ? 0 : watched.silentMs + passedMs;
     watched.longestSilentMs = Math.max(watched.longestSilentMs, watched.silentMs);
     watched.seen = watched.bytes;
@@ -206,9 +217,11 @@ export class Vigil {
     });
   }
 
-  #isSlow({ kind, length, bytes, activeMs }: Watched): boolean {
+  #isSlow({ kind, length, isRelay, bytes, rate, activeMs }: Watched): boolean {
     const usual = this.#normsOf(kind).pace.median;
-    if (usual === undefined || length === undefined || bytes === 0 || activeMs < MIN_SLOW_MS) return false;
+    if (usual === undefined || length === undefined || bytes === 0) return false;
+    if (activeMs < (isRelay ? MIN_SLOW_RELAY_MS : MIN_SLOW_MS)) return false;
+    if (isRelay && rate < WORDS_PER_MS) return false;
     const own = activeMs / bytes;
     return own > SLOW_TIMES * usual && own * (length - bytes) > MIN_LEFT_MS;
   }

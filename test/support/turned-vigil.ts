@@ -1,3 +1,4 @@
+import type { Giver } from '../../functions/blob/upstream.ts';
 import { Vigil } from '../../sidecar/upstream/vigil.ts';
 import { handBody } from './hand-body.ts';
 
@@ -28,11 +29,11 @@ export function turnedVigil() {
     isAwake: () => running.size > 0,
     /** Lets time pass, tick by tick. */
     pass,
-    /** Has it see a root's body that takes so long. */
-    async passBody(length: number, ms: number): Promise<void> {
+    /** Has it see a body that takes so long. */
+    async passBody(length: number, ms: number, kind: Giver['kind'] = 'root'): Promise<void> {
       const hand = handBody();
       const reading = vigil
-        .watch(hand.body, { kind: 'root', length, examine: () => undefined })
+        .watch(hand.body, { kind, length, isRelay: false, examine: () => undefined })
         .read(() => {});
       pass(ms);
       await hand.send(length);

@@ -140,4 +140,32 @@ test('drops all of it where no client has seen any', () => {
   assert.equal([flight.filled, flight.expected], [0, 'sum']);
 });
 
+test('keeps a few bytes back from relays until it is whole, and gives them one with each word that more will come', async () => {
+  const flight = new Flight(idOf(), 100);
+  flight.append(BYTES.subarray(0, 32));
+  const first = flight.beyond(0, NEVER, 'relay');
+  flight.append(BYTES.subarray(32, 50));
+  assert.equal([await first, await flight.beyond(0, NEVER)], [18, 50]);
+  for (let word = 1; word <= 40; word += 1) {
+    flight.heard();
+    assert.is(flight.view(0, 100, 'relay').length, Math.min(50, 18 + word));
+  }
+  // What came in between is not shown twice, nor late.
+  flight.append(BYTES.subarray(50, 60));
+  assert.is(flight.view(0, 100, 'relay').length, 50);
+  flight.append(BYTES.subarray(60));
+  assert.is(sha256(flight.view(0, 100, 'relay')), sha256(BYTES));
+});
+
+test('shows relays nothing of what was dropped, however many words came', () => {
+  const flight = new Flight(idOf(), 100);
+  flight.distrust();
+  flight.append(BYTES.subarray(0, 50));
+  flight.heard();
+  assert.is(flight.view(0, 100, 'relay').length, 19);
+  assert.ok(flight.startOver(undefined));
+  flight.heard();
+  assert.is(flight.view(0, 100, 'relay').length, 0);
+});
+
 test.run();

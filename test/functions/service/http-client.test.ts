@@ -343,16 +343,23 @@ for (const [name, text] of [
   });
 }
 
-test('passes over interim replies', async () => {
+test('passes over interim replies, and tells of each, by either way', async () => {
   await using raw = await startRaw((socket) =>
     socket.end(
-      'HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
+      'HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok',
     ),
   );
   await using http = openClient();
-  const reply = await http.get(raw.url);
-  assert.is(reply.status, 200);
-  assert.is((await bytesOf(reply)).toString(), 'ok');
+  for (const bulk of [true, false]) {
+    let words = 0;
+    const heard = () => {
+      words += 1;
+    };
+    const request = { url: raw.url, method: 'GET', headers: {}, bulk, interim: heard };
+    const reply = await http.client.request(request, new AbortController().signal);
+    assert.equal([reply.status, words], [200, 2]);
+    assert.is((await bytesOf(reply)).toString(), 'ok');
+  }
 });
 
 test('follows no redirect, decodes no body and sends headers as they are', async () => {

@@ -102,7 +102,7 @@ test('passes over interim replies, and tells of each', async () => {
 });
 
 test('leaves what goes on and on with interim replies, or goes on as no HTTP, to the general client', async () => {
-  for (const text of ['HTTP/1.1 102 Processing\r\n\r\n'.repeat(9), 'HTTP/1.1 101 Switching\r\n\r\n']) {
+  for (const text of ['HTTP/1.1 102 Processing\r\n\r\n'.repeat(121), 'HTTP/1.1 101 Switching\r\n\r\n']) {
     await using peer = await startPeer((socket) => socket.write(text));
     await using client = openClient();
     assert.is(await client.ask(peer.url), undefined);
@@ -445,6 +445,16 @@ test('connects where its lookup says, and fails as that refuses', async () => {
   assert.is((await filled(reply, 2)).toString(), 'ok');
   assert.match(peer.requests[0] ?? '', /host: origin\.test:/);
   await client.close();
+});
+
+test('ends a request that is given up when an interim reply comes', async () => {
+  await using peer = await startPeer((socket) => socket.write('HTTP/1.1 102 Processing\r\n\r\n'));
+  await using client = openClient();
+  const leaving = new AbortController();
+  await rejects(
+    'CLIENT_GONE',
+    client.ask(peer.url, leaving.signal, () => leaving.abort()),
+  );
 });
 
 test.run();

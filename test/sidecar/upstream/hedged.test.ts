@@ -13,13 +13,21 @@ const test = suite('sidecar/upstream/hedged');
 
 const QUERY = { address: parseAddress('http://origin.test/x'), method: 'GET', headers: {} } as const;
 
+type Asked = ReturnType<typeof source>;
+
 /** A source that answers when it is told to. */
-function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; mayBegin?: boolean } = {}) {
+function source(
+  name: string,
+  {
+    afterMs,
+    silentMs = 1,
+    mayBegin = true,
+  }: { afterMs?: number; silentMs?: number; mayBegin?: boolean } = {},
+) {
   const seen = { asked: 0, overtaken: 0, left: 0, discarded: 0, aborted: 0 };
   let answer: (reply: Reply) => void = () => {};
   let fail: (error: unknown) => void = () => {};
   let hear = () => {};
-  let say = () => {};
   // One that is read goes on until it is aborted.
   let stop: (error: unknown) => void = () => {};
   let sink: (piece: Uint8Array) => void | Promise<void> = () => {};
@@ -39,7 +47,6 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
     open: (query, signal) => {
       seen.asked += 1;
       hear = () => query.heard?.();
-      say = () => query.fetching?.();
       signal.addEventListener('abort', () => {
         seen.aborted += 1;
         stop(new P2PError('CLIENT_GONE', 'aborted'));
@@ -52,6 +59,7 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
   };
   const hedge = {
     afterMs: afterMs ?? 0,
+    silentMs,
     begin: () => mayBegin,
     overtaken: () => {
       seen.overtaken += 1;
@@ -71,8 +79,6 @@ function source(name: string, { afterMs, mayBegin = true }: { afterMs?: number; 
         body,
       }),
     hear: () => hear(),
-    /** Says that it is fetching what it was asked for. */
-    say: () => say(),
     send: (bytes: number) => sink(new Uint8Array(bytes)),
     fail: () => fail(new P2PError('UPSTREAM_UNREACHABLE', name)),
   };
@@ -87,6 +93,7 @@ function hedgedWith(patience: Patience, ...sources: readonly { readonly source: 
   const upstream = new HedgedUpstream({
     upstream: { sources: () => sources.map((one) => one.source) },
     vigil: lab.vigil,
+    now: () => lab.clock.nowMs,
     patience,
     onHedge: () => {
       hedges += 1;
@@ -99,8 +106,8 @@ function hedgedWith(patience: Patience, ...sources: readonly { readonly source: 
 
 const hedged = (...sources: readonly { readonly source: Source }[]) => hedgedWith(LONG, ...sources);
 
-const open = (one: Source | undefined): Promise<Reply> =>
-  (one as Source).open(QUERY, new AbortController().signal);
+const open = (one: Source | undefined, heard?: () => void): Promise<Reply> =>
+  (one as Source).open({ ...QUERY, heard }, new AbortController().signal);
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 test('asks nobody else while a source is quick', async () => {
@@ -124,28 +131,6 @@ test('reads whoever begins first, gives the other up as it comes, and tells who 
   first.answer();
   while (first.seen.discarded === 0) await turn();
   assert.is(next(), undefined);
-});
-
-test('waits for one that says it is fetching as long as for any, and asks nobody beside it', async () => {
-  // Broke: the next in the order of a chunk had it from the root a second time.
-  const [first, second] = [source('first', { afterMs: 1 }), source('second')];
-  const { next, hedges } = hedged(first, second);
-  const opening = open(next());
-  first.say();
-  await wait(20);
-  first.answer();
-  assert.is((await opening).headers['x-name'], 'first');
-  assert.equal([second.seen.asked, hedges(), first.seen.overtaken], [0, 0, 0]);
-});
-
-test('asks the next beside one that is still fetching once its share of the patience is used up', async () => {
-  const [first, second] = [source('first', { afterMs: 1 }), source('second')];
-  const { next } = hedgedWith({ allMs: 20, eachMs: 10 }, first, second);
-  const opening = open(next());
-  first.say();
-  while (second.seen.asked === 0) await turn();
-  second.answer();
-  assert.is((await opening).from?.name, 'second');
 });
 
 test('keeps a source that was asked in vain for when the other breaks off', async () => {
@@ -210,11 +195,12 @@ test('keeps all that were asked in vain, in their order, for when the one that b
   assert.equal([next()?.name, next()?.name, next()], ['1', '2', undefined]);
 });
 
-test('leaves what flows, however slowly, for any source but the origin, and unless it is still on its way there', async () => {
+test('leaves what is slow for another source, unless it is busy, or still on its way there', async () => {
   const RELAY = { trailer: 'Content-Digest' };
   for (const [kind, isBusy, isLeft, headers] of [
     ['root', true, true, {}],
-    ['origin', false, false, {}],
+    ['origin', true, false, {}],
+    ['origin', false, true, {}],
     // Broke: all who were behind one slow root left each other for it, and asked it for each chunk many times.
     ['root', true, false, RELAY],
     ['root', false, true, RELAY],
@@ -226,7 +212,7 @@ test('leaves what flows, however slowly, for any source but the origin, and unle
     first.answer(206, headers);
     const reading = (await opening).body.read(() => {});
     const failing = isLeft ? rejects('UPSTREAM_TIMEOUT', reading) : undefined;
-    for (let second = 0; second < 4; second += 1) {
+    for (let second = 0; second < 6 && first.seen.left === 0; second += 1) {
       first.send(1_000);
       if (isBusy) await lab.passBody(1_000_000, 1_000);
       else lab.pass(1_000);
@@ -353,6 +339,7 @@ test('leaves nothing that is passed on as it comes, and ends it with whom it is 
   const upstream = new HedgedUpstream({
     upstream: { sources: () => [first.source, source('second').source] },
     vigil: lab.vigil,
+    now: () => lab.clock.nowMs,
     patience: LONG,
     onHedge: () => {},
   });
@@ -365,6 +352,91 @@ test('leaves nothing that is passed on as it comes, and ends it with whom it is 
   leaving.abort();
   await rejects('CLIENT_GONE', reading);
   assert.is(first.seen.left, 0);
+});
+
+test('leaves what is slow for the origin one at a time, and nothing that a sibling sends', async () => {
+  const lab = turnedVigil();
+  const kinds = ['root', 'root', 'sibling'] as const;
+  const firsts = kinds.map(() => source('first', { afterMs: 60_000 }));
+  const origins = kinds.map(() => source('origin'));
+  let asked = 0;
+  const upstream = new HedgedUpstream({
+    upstream: {
+      *sources() {
+        const at = asked;
+        asked += 1;
+        yield { ...(firsts[at] as Asked).source, kind: kinds[at] as Source['kind'] };
+        yield { ...(origins[at] as Asked).source, kind: 'origin' };
+      },
+    },
+    vigil: lab.vigil,
+    now: () => lab.clock.nowMs,
+    patience: LONG,
+    onHedge: () => {},
+  });
+  for (let time = 0; time < 8; time += 1)
+    for (const kind of ['root', 'sibling'] as const) await lab.passBody(1_000_000, 400, kind);
+  const lines = kinds.map(() =>
+    upstream.sources(QUERY.address, { index: 0, chain: undefined })[Symbol.iterator](),
+  );
+  const readings: Promise<unknown>[] = [];
+  for (const [at, first] of firsts.entries()) {
+    const opening = open(lines[at]?.next().value);
+    first.answer();
+    readings.push((await opening).body.read(() => {}).catch((error: unknown) => error));
+  }
+  const left = () => firsts.map(({ seen }) => seen.left);
+  const creep = () => {
+    for (let second = 0; second < 8; second += 1) {
+      for (const { send, seen } of firsts) if (seen.left === 0) send(1_000);
+      lab.pass(1_000);
+    }
+    return left();
+  };
+  assert.equal(creep(), [1, 0, 0]);
+  const straying = open(lines[0]?.next().value);
+  assert.equal(creep(), [1, 0, 0]);
+  origins[0]?.fail();
+  await rejects('UPSTREAM_UNREACHABLE', straying);
+  const rested = lab.clock.nowMs + 30_000;
+  // It took its time: the others would fare no better there.
+  assert.equal(creep(), [1, 0, 0]);
+  while (lab.clock.nowMs < rested) creep();
+  assert.equal(creep(), [1, 1, 0]);
+  assert.is((await readings[0]) instanceof P2PError, true);
+});
+
+test('bears silence for longer once there was word, and passes on the words of siblings alone', async () => {
+  for (const kind of ['sibling', 'root'] as const) {
+    const [first, second] = [source('first', { afterMs: 1, silentMs: 60_000 }), source('second')];
+    const { next } = hedged({ source: { ...first.source, kind } }, second);
+    let words = 0;
+    const opening = open(next(), () => {
+      words += 1;
+    });
+    first.hear();
+    first.hear();
+    await wait(20);
+    // Who asks no sibling tells so itself.
+    if (kind === 'sibling') assert.is(words, 2);
+    assert.is(second.seen.asked, 0);
+    first.answer();
+    await opening;
+  }
+});
+
+test('tells whoever waits that somebody is asked who waits for no sibling, as long as it takes', async () => {
+  for (const kind of ['root', 'origin', 'sibling'] as const) {
+    const only = source('only');
+    let words = 0;
+    const opening = open(hedged({ source: { ...only.source, kind } }).next(), () => {
+      words += 1;
+    });
+    if (kind !== 'sibling') while (words < 2) await wait(10);
+    only.answer();
+    await opening;
+    assert.is(words > 0, kind !== 'sibling');
+  }
 });
 
 test.run();

@@ -168,6 +168,7 @@ test('has the origin asked beside a root that is deaf, and passes that over soon
     upstream: new FallbackUpstream([roots, origins.upstream]),
     vigil: Vigil.start(() => false),
     patience: PATIENCE,
+    now: () => 0,
     onHedge: () => {
       hedges += 1;
     },

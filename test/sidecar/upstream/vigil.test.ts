@@ -15,12 +15,14 @@ function begin(
   { vigil }: ReturnType<typeof turnedVigil>,
   examine: Subject['examine'] = () => undefined,
   kind: Subject['kind'] = 'sibling',
+  isRelay = false,
 ) {
   const hand = handBody();
   let last: Symptoms | undefined;
   const watched = vigil.watch(hand.body, {
     kind,
     length: LENGTH,
+    isRelay,
     examine(symptoms) {
       last = symptoms;
       return examine(symptoms);
@@ -139,7 +141,7 @@ test('counts no time in which this node itself had the body wait, or was not run
     last = symptoms;
     return undefined;
   };
-  const watched = lab.vigil.watch(hand.body, { kind: 'sibling', length: undefined, examine });
+  const watched = lab.vigil.watch(hand.body, { kind: 'sibling', length: undefined, isRelay: false, examine });
   let goOn: () => void = () => {};
   const reading = watched.read(
     () =>
