@@ -75,11 +75,13 @@ export class Rules {
     // `a.test.` is the same host (RFC 3986 §3.2.2).
     parsed.hostname = parsed.hostname.replace(/\.+$/, '');
     const url = parsed.href;
+    const plain = withPlainLetters(url);
     for (const { rule, methods, hosts, pattern, namesDigest } of this.#rules) {
       if (methods !== undefined && !methods.has(method)) continue;
       if (hosts !== undefined && !hosts.some((host) => matchesHost(host, parsed))) continue;
-      const match = pattern?.matcher(url);
-      if (match !== undefined && !match.find()) continue;
+      const match =
+        pattern && (matchOf(pattern, url) ?? (plain === url ? undefined : matchOf(pattern, plain)));
+      if (pattern !== undefined && match === undefined) continue;
       return {
         action: rule.Action,
         hints: hintsOf(rule, namesDigest ? match?.group(DIGEST_GROUP) : undefined),
@@ -90,6 +92,18 @@ export class Rules {
 }
 
 const DIGEST_GROUP = 'sha256';
+
+/** The first match, or `undefined`. */
+function matchOf(pattern: RE2JS, url: string) {
+  const match = pattern.matcher(url);
+  return match.find() ? match : undefined;
+}
+
+// Letters, digits and `-._~` mean the same encoded (RFC 3986 §2.3), and servers decode them.
+const ENCODED_PLAIN = /%(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])/gi;
+
+const withPlainLetters = (url: string): string =>
+  url.replace(ENCODED_PLAIN, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16)));
 
 function compile(rule: OwnRule): Compiled {
   const pattern = rule.Match === undefined ? undefined : RE2JS.compile(rule.Match);

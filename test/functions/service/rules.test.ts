@@ -67,6 +67,27 @@ test('denies a host by its name with a dot at the end, too', () => {
 
 const HEX = 'ab'.repeat(32);
 
+test('denies a path however its letters are written, and tells apart what is another path', () => {
+  const rules = new Rules([
+    { Match: '/secret/.*[?]key=_1', Action: 'deny' },
+    { Match: '/%7Eme/', Action: 'deny' },
+  ]);
+  for (const url of [
+    'http://a.test/%73ecret/x?key=_1',
+    'http://a.test/%73%65%63%72%65%74/x?key=_1',
+    'http://a.test/secre%74/x?k%65y=%5f1',
+    'http://a.test/secre%74/x?key=%5F1',
+    'http://a.test/%7Eme/x',
+  ]) {
+    throws('RULE_DENIED', () => rules.judge(parseAddress(url), 'GET'));
+    throws('RULE_DENIED', () => rules.refuseDenied(url));
+  }
+  for (const url of ['http://a.test/secret%2Fx?key=_1', 'http://a.test/%2573ecret/x?key=_1']) {
+    const { action, address } = rules.judge(parseAddress(url), 'GET');
+    assert.equal([action, address.url], ['pass', url]);
+  }
+});
+
 test('takes the digest that the expression names, and no other', () => {
   const rules: Rule[] = [{ Match: '/objects/(?<sha256>[0-9a-zA-Z]+)$', Action: 'accelerate' }];
   assert.is(judge(rules, `http://a.test/objects/${HEX}`).address.digest, `sha256:${HEX}`);
