@@ -30,7 +30,7 @@ export async function openS3(
   log: Logger,
   events: ReaderEvents,
   usage: Pick<Usage, 's3'>,
-  giving: Pick<WriteTurnsParts, 'isBusy' | 'most'>,
+  giving: Pick<WriteTurnsParts, 'isBusy' | 'mostHeld'>,
 ): Promise<{
   readonly durable: S3Store;
   readonly entries: S3Entries;
@@ -40,6 +40,7 @@ export async function openS3(
   readonly leases: StoreLeases;
   /** Of chunks. */
   readonly writes: WriteTurns;
+  readonly giveUp: S3Store['giveUp'];
 }> {
   const bucket = await S3Bucket.open(settings, http);
   bucket.countWith((operation, bytes) => usage.s3(operation, bytes));
@@ -83,5 +84,6 @@ export async function openS3(
     verify: (id) => durable.read(id),
     leases,
     writes,
+    giveUp: (key) => durable.giveUp(key),
   };
 }

@@ -136,13 +136,13 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const events = parts.metrics.readerEvents(parts.log);
   const usage = new Usage(Date.now);
   // What S3 does not have yet takes as much memory again as what is cached there.
-  const most = Math.max(MOST_KEEPING, Math.floor(CacheConfig.MemCacheSize / CacheConfig.ChunkSize));
+  const mostHeld = Math.floor(CacheConfig.MemCacheSize / CacheConfig.ChunkSize);
   // A function's replies leave once all is written.
   const isFunction = parts.maxReplyBytes !== undefined;
   const isBusy = () => !isFunction && blobs.answering > 0 && parts.readiness.state !== 'draining';
-  const giving = { isBusy, most };
+  const giving = { isBusy, mostHeld };
   const opened = await openStore(settings, s3Http, parts, events, usage, giving);
-  const { durable: bare, leases, writes, ...kept } = opened;
+  const { durable: bare, leases, writes, giveUp, ...kept } = opened;
   const elapsed = stopwatch();
   const marks = {
     used: new Recency(kept.shelf, 'used', elapsed),
@@ -163,7 +163,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
     events,
     leases,
     sumsAll: true,
-    ...(writes && { mostKeeping: most }),
+    ...(writes && { mostKeeping: Math.max(MOST_KEEPING, mostHeld) }),
     now: Date.now,
   });
   const keys = ClusterKeys.of(settings.Secret);
@@ -185,6 +185,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const origins = { http, access, rules, upstream };
   const release: RootCore['release'] = async (addressKey, key) => {
     reader.release(addressKey);
+    giveUp?.(key);
     await memory.remove(key);
   };
   const core = {
@@ -238,6 +239,8 @@ interface OpenedStore {
   readonly leases?: Leases;
   /** Of chunks, where they go over a link. */
   readonly writes?: WriteTurns;
+  /** Does not write what waits for its turn under a key. */
+  readonly giveUp?: (key: BlobKey) => void;
 }
 
 async function openStore(
@@ -246,7 +249,7 @@ async function openStore(
   { log, metrics, pages }: Pick<RootParts, 'log' | 'metrics' | 'pages'>,
   events: ReaderEvents,
   usage: Usage,
-  giving: Pick<WriteTurnsParts, 'isBusy' | 'most'>,
+  giving: Pick<WriteTurnsParts, 'isBusy' | 'mostHeld'>,
 ): Promise<OpenedStore> {
   if (S3 === undefined) {
     const { FileCachePath, FileCacheSize, MinFree } = P2PConfig.CacheConfig;

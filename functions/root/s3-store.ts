@@ -90,10 +90,15 @@ export class S3Store implements ChunkStore {
   }
 
   async remove(key: string): Promise<void> {
-    for (const path of this.#held.keys()) if (path.startsWith(`${keyPath(key)}/`)) this.#held.delete(path);
+    this.giveUp(key);
     await this.#bucket.removeAll(keyPath(key)).catch((cause: unknown) => {
       throw new P2PError('STORE_WRITE_FAILED', `cannot remove ${key} from S3`, { cause });
     });
+  }
+
+  /** Does not put what waits for its turn under a key. */
+  giveUp(key: string): void {
+    for (const path of this.#held.keys()) if (path.startsWith(`${keyPath(key)}/`)) this.#held.delete(path);
   }
 
   async close(): Promise<void> {

@@ -12,8 +12,8 @@ export interface WriteTurnsParts {
   readonly isBusy: () => boolean;
   /** True when other processes wait for what is not written yet; may fail. */
   readonly isAwaited: () => Promise<boolean>;
-  /** As many writes as there are at most, waiting or under way; who writes sees to it that there are no more. */
-  readonly most: number;
+  /** Writes for which there is room, waiting or under way. */
+  readonly mostHeld: number;
   /** Milliseconds of a clock that nobody sets. */
   readonly now: () => number;
   /** Calls back each time that so much has passed, until what it returns is called. */
@@ -68,8 +68,8 @@ export class WriteTurns {
   }
 
   #limit(): number {
-    const { isBusy, most, now } = this.#parts;
-    const givesWay = isBusy() && !this.#isAwaited && this.count < NEARLY_FULL * most;
+    const { isBusy, mostHeld, now } = this.#parts;
+    const givesWay = isBusy() && !this.#isAwaited && this.count < NEARLY_FULL * mostHeld;
     if (!givesWay) return WHILE_IDLE;
     const [first] = this.#waiting;
     return first !== undefined && now() - first.sinceMs >= LONGEST_MS ? 1 : 0;

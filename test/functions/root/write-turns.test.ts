@@ -20,7 +20,7 @@ function scene({ isBusy = false }: { isBusy?: boolean }) {
       if (!world.answers) throw new Error('the store fails');
       return world.isAwaited;
     },
-    most: MOST,
+    mostHeld: MOST,
     now: () => world.nowMs,
     every(_, run) {
       check = run;
