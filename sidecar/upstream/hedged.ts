@@ -206,9 +206,7 @@ export class HedgedUpstream implements Upstream {
       examine: (found) => {
         const symptoms = { ...found, isSlow: found.isSlow && (found.isIdle || !isRelay) };
         if (!this.#mayLeave(symptoms, line, giver.kind === 'sibling')) return undefined;
-        // When it is the link that is slow, others of its kind are hardly better: they have to begin at once.
-        const isHopeless = giver.kind === 'root' && symptoms.isSlow && symptoms.isIdle;
-        line.waited(isHopeless ? Number.POSITIVE_INFINITY : symptoms.silentMs);
+        line.waited(borneMs(giver, symptoms));
         source.hedge.left(giver);
         this.#parts.onHedge();
         own.abort();
@@ -255,6 +253,13 @@ interface Request {
   readonly line: Line;
   readonly isChunk: boolean;
   readonly query: UpstreamQuery;
+}
+
+/** How much of the patience one has cost that is left. */
+function borneMs({ kind }: Giver, { silentMs, activeMs, isSlow, isIdle }: Symptoms): number {
+  if (kind !== 'root' || !isSlow) return silentMs;
+  // Where nothing else comes either, other roots are hardly better: they have to begin at once.
+  return isIdle ? Number.POSITIVE_INFINITY : activeMs;
 }
 
 /** A signal of its own that aborts along with another, until that link is ended. */

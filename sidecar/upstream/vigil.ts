@@ -34,6 +34,8 @@ const ENOUGH_SAMPLES = 8;
 export interface Symptoms {
   /** For so long nothing has come, if the link is idle; else for as long as nothing has come from anybody. */
   readonly silentMs: number;
+  /** For so long it was read. */
+  readonly activeMs: number;
   /** Nothing has come for longer than nearly all of them ever pause. */
   readonly isSilent: boolean;
   /** What is left would take several times as long as most of them take for as much. */
@@ -68,7 +70,7 @@ interface Watched extends Subject {
   /** `bytes` at the last tick. */
   seen: number;
   activeMs: number;
-  /** Bytes in a millisecond, of late. */
+  /** Bytes in a millisecond, of the last few ticks. */
   rate: number;
   silentMs: number;
   longestSilentMs: number;
@@ -203,7 +205,7 @@ export class Vigil {
     const { kind } = watched;
     watched.activeMs += passedMs;
     const came = (watched.bytes - watched.seen) / Math.max(1, passedMs);
-    watched.rate = RATE_KEPT * watched.rate + (1 - RATE_KEPT) * came;
+    watched.rate = (watched.rate + came) / 2;
     watched.silentMs = watched.bytes > watched.seen ? 0 : watched.silentMs + passedMs;
     watched.longestSilentMs = Math.max(watched.longestSilentMs, watched.silentMs);
     watched.seen = watched.bytes;
@@ -211,6 +213,7 @@ export class Vigil {
     const silentMs = isIdle ? watched.silentMs : Math.min(watched.silentMs, this.#quietMs);
     watched.verdict ??= watched.examine({
       silentMs,
+      activeMs: watched.activeMs,
       isSilent: silentMs >= Math.max(MIN_SILENT_MS[kind], this.#normsOf(kind).pauses.p95 ?? 0),
       isSlow: this.#isSlow(watched),
       isIdle,

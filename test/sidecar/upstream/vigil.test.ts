@@ -166,4 +166,24 @@ test('counts no time in which this node itself had the body wait, or was not run
   await reading;
 });
 
+test('calls a relay slow later than others, and not at all while it only says that it waits itself', async () => {
+  for (const [isRelay, bytes, untilMs] of [
+    [false, 1_000, 2_000],
+    [true, 1_000, 5_000],
+    [true, 1, undefined],
+  ] as const) {
+    const lab = turnedVigil();
+    await usually(lab, 8, 400);
+    const { send, symptoms } = begin(lab, undefined, 'sibling', isRelay);
+    send(10_000);
+    let slowMs: number | undefined;
+    for (let passedMs = 250; passedMs <= 20_000 && slowMs === undefined; passedMs += 250) {
+      send(bytes);
+      lab.pass(250);
+      if (symptoms()?.isSlow) slowMs = passedMs;
+    }
+    assert.is(slowMs, untilMs);
+  }
+});
+
 test.run();
