@@ -112,7 +112,8 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   return lab;
 }
 
-function writeBlob(file: string, bytes: ReturnType<typeof virtualBlob>): void {
+/** Puts a blob into a file, for clients to compare with. */
+export function writeBlob(file: string, bytes: ReturnType<typeof virtualBlob>): void {
   const to = openSync(file, 'w');
   for (let at = 0; at < bytes.size; at += PIECE_BYTES) writeSync(to, bytes.at(at, PIECE_BYTES));
   closeSync(to);
