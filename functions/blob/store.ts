@@ -18,8 +18,8 @@ export interface Extent {
   read(offset: number, into: Uint8Array): Promise<void>;
   /** As `read`, in this turn; `false`, with anything in `into`, where that would have to wait, or fails. */
   glance?(offset: number, into: Uint8Array): boolean;
-  /** The open file in which the chunk is from the first byte on, where it is in one. */
-  lend?(): LentFile;
+  /** The open file in which the chunk is from the first byte on, where it is in one and not too much is lent already. */
+  lend?(): LentFile | undefined;
 }
 
 /** A file that stays open until it is given back; its descriptor is its owner's. */

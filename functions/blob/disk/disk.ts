@@ -7,10 +7,13 @@ import { accessPath, chunkPath, factsPath, isCachePath, isMarkPath, keyPath, LAY
 import type { AccessRecord, ChunkStore, Extent } from '../store.ts';
 import { FolderStore, formatRecord, isDiskFull, TEMPORARY } from './folder.ts';
 import { type Found, Ledger } from './ledger.ts';
+import { Loans } from './loans.ts';
 import { SEAL_BYTES } from './seal.ts';
 
 // How long one look at the file system's free space is believed.
 const SPACE_BELIEVED_MS = 500;
+// What slow clients may hold of the disk beyond the cap, once it is evicted: they are then read to.
+const LENT_SHARE = 0.25;
 // A file stat at a time would make a scan of a large cache last minutes; this many keep the thread pool busy.
 const SCAN_BATCH = 64;
 
@@ -60,7 +63,8 @@ export class DiskStore implements ChunkStore {
   static async open(options: DiskOptions): Promise<DiskStore> {
     // What lies there is of a process that is gone: half-written files.
     await rm(join(options.root, TEMPORARY), { recursive: true, force: true }).catch(() => {});
-    return new DiskStore(await FolderStore.open(options.root, 'disk', options.pages), options);
+    const loans = new Loans(options.maxBytes * LENT_SHARE);
+    return new DiskStore(await FolderStore.open(options.root, 'disk', options.pages, loans), options);
   }
 
   /** Bytes and files held, as far as the scan has come. */

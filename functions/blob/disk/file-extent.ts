@@ -2,6 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { P2PError } from '../../protocol/errors.ts';
 import type { PageCache } from '../page-cache.ts';
 import type { Extent, LentFile } from '../store.ts';
+import type { Loans } from './loans.ts';
 
 /** A chunk's file, open, whose bytes were checked before. */
 export class FileExtent implements Extent {
@@ -10,6 +11,8 @@ export class FileExtent implements Extent {
   readonly sha256: string | undefined;
   readonly #handle: FileHandle;
   readonly #pages: PageCache | undefined;
+  readonly #loans: Loans;
+  #lent = 0;
   /** Reads under way, and loans: a descriptor that is lent while one is read must not go with that read. */
   #uses = 0;
   #isClosing = false;
@@ -20,10 +23,12 @@ export class FileExtent implements Extent {
     length: number,
     sha256: string | undefined,
     pages: PageCache | undefined,
+    loans: Loans,
   ) {
     this.from = from;
     this.#handle = handle;
     this.#pages = pages;
+    this.#loans = loans;
     this.length = length;
     this.sha256 = sha256;
   }
@@ -49,16 +54,24 @@ export class FileExtent implements Extent {
     return this.#pages?.read(this.#handle.fd, offset, into) === true;
   }
 
-  lend(): LentFile {
+  lend(): LentFile | undefined {
+    if (this.#lent === 0 && !this.#loans.take(this.length)) return undefined;
+    this.#lent += 1;
     this.#uses += 1;
     let isLent = true;
     return {
       fd: this.#handle.fd,
       giveBack: () => {
-        if (isLent) this.#unuse();
+        if (isLent) this.#takeBack();
         isLent = false;
       },
     };
+  }
+
+  #takeBack(): void {
+    this.#lent -= 1;
+    if (this.#lent === 0) this.#loans.giveBack(this.length);
+    this.#unuse();
   }
 
   /** Closes the file once reads under way have ended and it is not lent any more; later reads fail. */

@@ -10,6 +10,7 @@ import type { PageCache } from '../page-cache.ts';
 import { accessPath, chunkPath, factsPath, keyPath, LAYOUT } from '../path.ts';
 import type { AccessRecord, ChunkStore } from '../store.ts';
 import { FileExtent } from './file-extent.ts';
+import { Loans } from './loans.ts';
 import { openSealed, SEAL_BYTES, sealOf, sha256Of } from './seal.ts';
 
 /** Temporary files live beside what they become, so that a rename never crosses file systems. */
@@ -41,6 +42,7 @@ export class FolderStore implements ChunkStore {
   readonly name: string;
   readonly #root: string;
   readonly #pages: PageCache | undefined;
+  readonly #loans: Loans;
   /** Path → the identity of the file whose bytes were checked; another file under the name is checked anew. */
   readonly #checked = new LRUCache<string, string>({ max: 200_000 });
   readonly #open = new LRUCache<string, Opening>({
@@ -50,25 +52,32 @@ export class FolderStore implements ChunkStore {
   #checking: Promise<unknown> | undefined;
   readonly #writing = new Set<Promise<string>>();
 
-  private constructor(root: string, name: string, pages: PageCache | undefined) {
+  private constructor(root: string, name: string, pages: PageCache | undefined, loans: Loans) {
     this.#root = root;
     this.#pages = pages;
+    this.#loans = loans;
     this.name = name;
   }
 
   /**
-   * A store over a folder, made when it is missing; with `pages` its extents can be glanced at.
+   * A store over a folder, made when it is missing; with `pages` its extents can be glanced at, and of its files so much
+   * is lent at a time as `loans` allows.
    *
    * @throws P2PError STORE_WRITE_FAILED when the folder cannot be made or written.
    */
-  static async open(root: string, name = 'folder', pages?: PageCache): Promise<FolderStore> {
+  static async open(
+    root: string,
+    name = 'folder',
+    pages?: PageCache,
+    loans = new Loans(Number.POSITIVE_INFINITY),
+  ): Promise<FolderStore> {
     try {
       await mkdir(join(root, TEMPORARY), { recursive: true });
       await writeFile(join(root, 'CACHEDIR.TAG'), CACHEDIR_TAG);
     } catch (cause) {
       throw writeFailed(root, cause);
     }
-    return new FolderStore(root, name, pages);
+    return new FolderStore(root, name, pages, loans);
   }
 
   peek(): undefined {
@@ -192,7 +201,7 @@ export class FolderStore implements ChunkStore {
         const length = facts.size - SEAL_BYTES;
         const seal = Buffer.alloc(SEAL_BYTES);
         await handle.read(seal, 0, seal.length, length);
-        return new FileExtent(this.name, handle, length, sha256Of(seal), this.#pages);
+        return new FileExtent(this.name, handle, length, sha256Of(seal), this.#pages, this.#loans);
       }
     } catch {
       // Then it is read whole, and that says what is wrong.

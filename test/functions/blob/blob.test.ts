@@ -369,12 +369,13 @@ const counted = (found: FileExtent, lent: (change: 1 | -1) => void): Extent => (
   sha256: found.sha256,
   read: (offset, into) => found.read(offset, into),
   lend() {
-    const { fd, giveBack } = found.lend();
+    const file = found.lend();
+    if (file === undefined) return undefined;
     lent(1);
     return {
-      fd,
+      fd: file.fd,
       giveBack() {
-        giveBack();
+        file.giveBack();
         lent(-1);
       },
     };

@@ -505,6 +505,30 @@ onTmpfs(
   },
 );
 
+// Slow clients held what was evicted beyond the cap, four files each, without a bound.
+test('lends a quarter of its cap at a time, however often each file, and again what was given back', async () => {
+  await using dir = await tempDir();
+  const store = await open(dir.path, { maxBytes: 8 * MiB });
+  const lend = async (index: number) => {
+    const extent = await store.extent(idOf({ index }));
+    assert.ok(extent);
+    return extent?.lend?.();
+  };
+  for (let index = 0; index < 4; index += 1)
+    await store.write(idOf({ index }), { bytes: new Uint8Array(MiB) });
+  const [first, again] = [await lend(0), await lend(0)];
+  await lend(1);
+  assert.is(await lend(2), undefined);
+  // What slow clients have still counts when it is evicted.
+  await store.remove(idOf().key);
+  await store.write(idOf({ index: 3 }), { bytes: new Uint8Array(MiB) });
+  first?.giveBack();
+  assert.is(await lend(3), undefined);
+  again?.giveBack();
+  assert.ok(await lend(3));
+  await store.close();
+});
+
 onTmpfs('leaves the space free on the file system that it is told to', async () => {
   await using dir = await tmpfs(8 * MiB);
   let nowMs = 0;

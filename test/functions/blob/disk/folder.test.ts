@@ -114,6 +114,7 @@ test('keeps a file open that is lent while it is read and about to be closed', a
   // As when the store makes room, or is told to forget it.
   const closing = extent.close();
   const file = extent.lend();
+  assert.ok(file);
   await Promise.all([reading, closing]);
   // By now the number could be that of another file.
   await using other = await tempDir();
