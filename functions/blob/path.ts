@@ -21,10 +21,16 @@ export const MAX_CHUNKS = 10 ** 10;
 const NAME =
   /^v1\/[0-9a-f]{2}\/(sha256-[0-9a-f]{64}|[0-9a-f]{64})\/(?:(\d{1,10})\/(\d{1,10})|(?:blob|access)\.json)$/;
 
+// The chunks of one blob are asked for one behind the other.
+let latest = { key: '', path: '' };
+
 /** The folder of everything kept under a key, without a trailing slash. */
 export function keyPath(key: BlobKey): string {
-  const safe = key.replace(':', '-');
-  return `${LAYOUT}/${safe.slice(-64, -62)}/${safe}`;
+  if (latest.key !== key) {
+    const safe = key.replace(':', '-');
+    latest = { key, path: `${LAYOUT}/${safe.slice(-64, -62)}/${safe}` };
+  }
+  return latest.path;
 }
 
 /** Where a chunk is kept. */

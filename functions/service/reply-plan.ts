@@ -32,11 +32,14 @@ export function planReply(facts: BlobFacts, specs: readonly RangeSpec[] | undefi
   // Of nothing there are no parts: a Content-Range cannot even say so.
   const spans = specs === undefined || facts.size === 0 ? undefined : resolveRanges(specs, facts.size);
   const [first] = spans ?? [];
-  if (spans === undefined || first === undefined || overlap(spans)) {
-    return plain(200, { start: 0, end: facts.size }, {});
+  if (first !== undefined && spans?.length === 1) {
+    const headers = framing(first.end - first.start);
+    // Not spread: that costs a small range more than the rest of its plan.
+    headers['content-range'] = formatContentRange(first, facts.size);
+    return plain(206, first, headers);
   }
-  if (spans.length === 1) {
-    return plain(206, first, { 'content-range': formatContentRange(first, facts.size) });
+  if (spans === undefined || first === undefined || overlap(spans)) {
+    return plain(200, { start: 0, end: facts.size }, framing(facts.size));
   }
   return multipart(spans, facts);
 }
@@ -44,7 +47,7 @@ export function planReply(facts: BlobFacts, specs: readonly RangeSpec[] | undefi
 function plain(status: 200 | 206, span: Span, headers: HeaderLines): ReplyPlan {
   const length = span.end - span.start;
   const parts = length === 0 ? [] : [{ preamble: '', span }];
-  return { status, headers: { ...framing(length), ...headers }, parts, trailer: '', length };
+  return { status, headers, parts, trailer: '', length };
 }
 
 /** multipart/byteranges, RFC 9110 §14.6. */

@@ -92,9 +92,7 @@ export class DiskStore implements ChunkStore {
 
   peekExtent(id: ChunkId): Extent | undefined {
     const extent = this.#folder.peekExtent(id);
-    const path = chunkPath(id);
-    if (extent === undefined || !this.#ledger.has(path)) return undefined;
-    if (this.#ledger.use(path, this.#options.now())) this.#setTime(path);
+    if (extent !== undefined) this.touched(id);
     return extent;
   }
 
