@@ -16,7 +16,7 @@ const test = suite('functions/service/serve-blob');
 
 const FRESH = { headers: { 'cache-control': 'max-age=60', 'content-type': 'text/x-test' } };
 const BYTES = blobOf(3 * CHUNK + 17, 'served');
-const BROKEN = { limits: { firstByteMs: 300, idleMs: 300 }, lookAhead: { perRead: 0, total: 0 } };
+const BROKEN = { limits: { firstByteMs: 1_000, idleMs: 1_000 }, lookAhead: { perRead: 0, total: 0 } };
 
 for (const size of [0, 1, CHUNK, 3 * CHUNK + 17]) {
   test(`serves a blob of ${size} bytes whole, cold and warm, with all that a client should know`, async () => {
