@@ -31,7 +31,8 @@ export class Lives {
   readonly #nodes: readonly NodeMachine[];
   readonly #lives = new Map<NodeMachine, Life>();
   readonly #seen = new Map<NodeMachine['program'], number>();
-  readonly #complaints: string[] = [];
+  /** What was noticed, and how often. */
+  readonly #noticed = new Map<string, number>();
 
   constructor(nodes: readonly NodeMachine[]) {
     this.#nodes = nodes;
@@ -48,7 +49,7 @@ export class Lives {
       try {
         life.looks.push(await lookAt(node, seconds));
       } catch (error) {
-        this.#complaints.push(`${node.host.name}: does not say how it is: ${error}`);
+        this.#notice(`${node.host.name}: does not say how it is: ${error}`);
       }
       this.#read(node);
     }
@@ -65,7 +66,10 @@ export class Lives {
         .filter(([, share]) => share > FLAT)
         .map(([what, share]) => `${name}: ${what} grew by ${percent(share)}`),
     );
-    return [...grown, ...this.#complaints];
+    const noticed = [...this.#noticed].map(([what, times]) =>
+      times === 1 ? what : `${what} (${times} times)`,
+    );
+    return [...grown, ...noticed];
   }
 
   /** Waits until nobody fetches anything and all agents know each other again; names those of which it is not so. */
@@ -100,13 +104,18 @@ export class Lives {
     });
   }
 
+  #notice(what: string): void {
+    this.#noticed.set(what, (this.#noticed.get(what) ?? 0) + 1);
+  }
+
   /** An error that is none of ours to foresee, and a worker that ended by itself. */
   #read({ host, program }: NodeMachine): void {
     const lines = program.logs();
     for (const line of lines.slice(this.#seen.get(program) ?? 0)) {
       const isCrash = line.event === 'worker_crashed' && line.signal !== KILLED;
       const isBug = line.event === 'request_failed' && line.level === 'error';
-      if (isCrash || isBug) this.#complaints.push(`${host.name}: ${JSON.stringify(line)}`);
+      const { time: _, pid: __, ...told } = line;
+      if (isCrash || isBug) this.#notice(`${host.name}: ${JSON.stringify(told)}`);
     }
     this.#seen.set(program, lines.length);
   }
