@@ -1,4 +1,4 @@
-import type { Scenario } from './simulate.ts';
+import type { Outcome, Scenario } from './simulate.ts';
 
 const MiB = 2 ** 20;
 
@@ -40,6 +40,11 @@ export interface Case {
   readonly fault: FaultName;
   readonly chunkBytes: number;
   readonly seed: string;
+}
+
+/** A case and what came of it. */
+export interface Result extends Case {
+  readonly outcome: Outcome;
 }
 
 export function scenarioOf({ setup, way, hosts, fault, chunkBytes, seed }: Case): Scenario {

@@ -1,7 +1,6 @@
 import { parse, View } from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
-import { starSeconds } from './cases.ts';
-import type { Result } from './results.ts';
+import { type Result, starSeconds } from './cases.ts';
 
 interface Point {
   readonly setup: string;

@@ -1,13 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Case, starSeconds } from './cases.ts';
+import { type Case, type Result, starSeconds } from './cases.ts';
 import { drawChart } from './chart.ts';
-import type { Outcome } from './simulate.ts';
-
-/** A case and what came of it. */
-export interface Result extends Case {
-  readonly outcome: Outcome;
-}
 
 const JSON_NAME = 'results.json';
 const SVG_NAME = 'results.svg';
