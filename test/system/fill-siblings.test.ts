@@ -1,15 +1,15 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Filler } from '../../../functions/blob/fill.ts';
-import { Flight } from '../../../functions/blob/flight.ts';
-import type { Giver, Reply, Source } from '../../../functions/blob/upstream.ts';
-import { parseAddress } from '../../../functions/protocol/address.ts';
-import { P2PError } from '../../../functions/protocol/errors.ts';
-import { formatContentRange, parseRange } from '../../../functions/protocol/range.ts';
-import { blobOf, sha256 } from '../../support/blob-of.ts';
-import { BARE_KEY, plainFacts } from '../../support/samples.ts';
+import { Filler } from '../../functions/blob/fill.ts';
+import { Flight } from '../../functions/blob/flight.ts';
+import type { Giver, Reply, Source } from '../../functions/blob/upstream.ts';
+import { parseAddress } from '../../functions/protocol/address.ts';
+import { P2PError } from '../../functions/protocol/errors.ts';
+import { formatContentRange, parseRange } from '../../functions/protocol/range.ts';
+import { blobOf, sha256 } from '../support/blob-of.ts';
+import { BARE_KEY, plainFacts } from '../support/samples.ts';
 
-const test = suite('functions/blob/fill-siblings');
+const test = suite('system/fill-siblings');
 
 const SIZE = 1_000;
 const BYTES = blobOf(SIZE, 'siblings');
