@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Owners } from '../../../sidecar/upstream/owner.ts';
-import type { NodeMachine } from '../cluster.ts';
+import { get } from '../../support/client.ts';
+import { API_TOKEN, type NodeMachine } from '../cluster.ts';
 import type { LabBlob } from '../lab.ts';
 import type { Ending, Pulled } from '../pull.ts';
 import { WAY_NAMES, type Way } from '../ways.ts';
@@ -96,10 +95,13 @@ export async function runFault(stage: Stage, fault: LabFault): Promise<FaultResu
 
 /** A blob whose last chunk the victim owns, in the eyes of every agent that knows all of them. */
 async function addOwned(stage: Stage): Promise<LabBlob> {
+  const headers = { authorization: `Bearer ${API_TOKEN}` };
   const members = await Promise.all(
     stage.cluster.agents.map(async ({ host, program }) => {
-      const id = (await readFile(join(program.cacheDir, 'node-id'), 'utf8')).trim();
-      return { id, url: host.address, zone: '', weight: 1 };
+      // By its own word: the file that has its id may be gone with all its disk.
+      const { text } = await get(`${program.adminUrl}/api/v1/members`, { headers });
+      const { self } = JSON.parse(text) as { readonly self: { readonly id: string } };
+      return { id: self.id, url: host.address, zone: '', weight: 1 };
     }),
   );
   const owners = new Owners(members);
