@@ -46,6 +46,9 @@ import type { WriteTurns, WriteTurnsParts } from './write-turns.ts';
 const ORIGIN_CONNECTIONS = 64;
 const S3_CONNECTIONS = 64;
 
+// Between two requests of one that reads on a root is not idle: what it began to write then would go on beside the next.
+const PAUSE_MS = 300;
+
 /** What the process around a root brings. */
 export interface RootParts {
   readonly log: Logger;
@@ -139,7 +142,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const mostHeld = Math.floor(CacheConfig.MemCacheSize / CacheConfig.ChunkSize);
   // A function's replies leave once all is written.
   const isFunction = parts.maxReplyBytes !== undefined;
-  const isBusy = () => !isFunction && blobs.answering > 0 && parts.readiness.state !== 'draining';
+  const isBusy = () => !isFunction && blobs.idleMs < PAUSE_MS && parts.readiness.state !== 'draining';
   const giving = { isBusy, mostHeld };
   const opened = await openStore(settings, s3Http, parts, events, usage, giving);
   const { durable: bare, leases, writes, giveUp, ...kept } = opened;

@@ -10,6 +10,7 @@ import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { AGENT_HEADER, forwardedHeaders, headerValue } from '../protocol/headers.ts';
 import { PLAN_RANGE_HEADER, PLAN_TYPE } from '../protocol/plan.ts';
 import { parseRange, type Span } from '../protocol/range.ts';
+import { Activity } from './activity.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import { BlobHeaders, hit, miss } from './blob-headers.ts';
 import {
@@ -65,16 +66,16 @@ export interface BlobServerParts {
 export class BlobServer {
   readonly #parts: BlobServerParts;
   readonly #headers: BlobHeaders;
-  #answering = 0;
+  readonly #activity = new Activity(() => performance.now());
 
   constructor(parts: BlobServerParts) {
     this.#parts = parts;
     this.#headers = new BlobHeaders(parts.self, parts.now);
   }
 
-  /** Requests that are being answered. */
-  get answering(): number {
-    return this.#answering;
+  /** For how long no request has been answered, milliseconds; 0 while one is. */
+  get idleMs(): number {
+    return this.#activity.idleMs;
   }
 
   /**
@@ -92,7 +93,7 @@ export class BlobServer {
       });
     }
     const trace = this.#trace(asked);
-    this.#answering += 1;
+    this.#activity.begin();
     try {
       const heeded = this.#heeding(asked);
       await this.#answerTwice(trace === undefined ? heeded : tracedBy(trace, heeded));
@@ -101,7 +102,7 @@ export class BlobServer {
       trace?.end(error instanceof P2PError ? error.code : 'failed');
       throw error;
     } finally {
-      this.#answering -= 1;
+      this.#activity.end();
     }
   }
 
