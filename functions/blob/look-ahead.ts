@@ -2,6 +2,8 @@
 export interface LookAhead {
   /** Chunks fetched ahead of one reader at a time. */
   readonly perRead: number;
+  /** As many from the start on, for whoever asks for so much: else it grows with what is read, from one. */
+  readonly atOnce?: number;
   /**
    * So far beyond a chunk that is late others are fetched while its reader waits, once all that is near has come: a
    * few that come slowly then cost no time. Absent: no further than ever.

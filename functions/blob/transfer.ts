@@ -60,7 +60,7 @@ export class Transfer {
   #counted = -1;
   /** The first chunk of which some is held back. */
   #tailFrom = Number.POSITIVE_INFINITY;
-  #window = 1;
+  #window: number;
   /** The chunk that the reader waits for, while it does. */
   #awaited: number | undefined;
   /** How many files are sent at once: few at first, for whoever reads little or leaves. */
@@ -88,6 +88,7 @@ export class Transfer {
     this.#span = span;
     this.#pass = pass;
     this.#signal = signal;
+    this.#window = reader.lookAhead.atOnce ?? 1;
     this.#looker = ask.relays ? 'relay' : 'client';
     this.#unverified = Math.floor(span.start / facts.chunkBytes);
   }

@@ -4,7 +4,7 @@ import { KiB } from '../blob/chunk.ts';
 // for a read costs three times what the bytes do.
 const WORTH_BYTES = 64 * KiB;
 // What a byte is held up by at most.
-const ROUND_MS = 20;
+const ROUND_MS = 40;
 // What takes less than this to gather is not waited for.
 const MIN_WAIT_MS = 2;
 

@@ -93,6 +93,23 @@ test('serves what an earlier process left, at once and without the scan', async 
   await after.close();
 });
 
+test('looks on the disk for nothing that is not counted, once all of it was scanned', async () => {
+  await using dir = await tempDir();
+  const [store, other] = [await open(dir.path), await open(dir.path)];
+  const [kept, strange] = [idOf({ index: 1 }), idOf({ index: 2 })];
+  await store.write(kept, chunkOf(10, 1));
+  await store.scanned;
+  await other.write(strange, chunkOf(10, 2));
+  sameChunk(await store.read(kept), chunkOf(10, 1));
+  assert.ok(await store.has(kept));
+  assert.is(await store.read(strange), undefined);
+  assert.is(await store.extent(strange), undefined);
+  assert.not(await store.has(strange));
+  assert.is(store.usage.files, 1);
+  await store.close();
+  await other.close();
+});
+
 for (const [why, rootOf] of [
   ['ends with a slash', (path: string) => `${path}/`],
   [
@@ -257,17 +274,23 @@ for (const [fault, spoil] of [
 
 test('never serves a sound chunk under another name, be it index, key or chunk size', async () => {
   await using dir = await tempDir();
-  const store = await open(dir.path);
-  await store.write(idOf(), chunkOf(5000, 'moved'));
+  const before = await open(dir.path);
+  await before.write(idOf(), chunkOf(5000, 'moved'));
+  await before.write(OTHER, chunkOf(5000, 'another'));
+  await before.close();
   const names = [OTHER, idOf({ key: BARE_KEY }), idOf({ chunkBytes: 8192 })];
   for (const id of names) {
     const file = join(dir.path, chunkPath(id));
     await mkdir(dirname(file), { recursive: true });
     await copyFile(join(dir.path, chunkPath(idOf())), file);
+  }
+  const store = await open(dir.path);
+  for (const id of names) {
+    const file = join(dir.path, chunkPath(id));
     assert.is(await store.read(id), undefined);
     assert.not(existsSync(file));
   }
-  await mkdir(dirname(join(dir.path, chunkPath(OTHER))), { recursive: true });
+  await store.write(OTHER, chunkOf(5000, 'another'));
   await rename(join(dir.path, chunkPath(idOf())), join(dir.path, chunkPath(OTHER)));
   assert.is(await store.read(OTHER), undefined);
   assert.is(await store.read(idOf()), undefined);
@@ -428,7 +451,9 @@ test('fails to read, and does not call it a miss, where the disk does not give t
   await using dir = await tempDir();
   const store = await open(dir.path);
   // A folder in the place of the file: what a disk error looks like without a broken disk.
-  await mkdir(join(dir.path, chunkPath(idOf())), { recursive: true });
+  await store.write(idOf(), chunkOf(10, 'there'));
+  await rm(join(dir.path, chunkPath(idOf())));
+  await mkdir(join(dir.path, chunkPath(idOf())));
   await rejects('STORE_READ_FAILED', store.read(idOf()));
   await rejects('STORE_WRITE_FAILED', store.write(idOf(), chunkOf(10, 'blocked')));
   await store.write(OTHER, chunkOf(10, 'others'));
