@@ -12,10 +12,9 @@ import { Root } from './root.ts';
 /** What a cluster is made of. */
 export interface ClusterParts {
   readonly links: readonly Link[];
-  /** Of the roots together, of the origin, and of S3. */
+  /** Of the roots together, and of the origin. */
   readonly rootLink: Link;
   readonly originLink: Link;
-  readonly s3Link: Link;
   readonly chunks: number;
   readonly chunkBytes: number;
   readonly stepMs: number;
@@ -41,11 +40,11 @@ export class Cluster implements Delivery, Surroundings {
   readonly #ranked: (readonly Member[])[] = [];
 
   constructor(parts: ClusterParts) {
-    const { links, rootLink, originLink, s3Link, chunks, chunkBytes, stepMs, agents } = parts;
+    const { links, rootLink, originLink, chunks, chunkBytes, stepMs, agents } = parts;
     this.#parts = parts;
     this.network = new Network({
       ...{ chunks, chunkBytes, stepMs },
-      links: [...links, rootLink, originLink, s3Link],
+      links: [...links, rootLink, originLink],
     });
     const members = links.map((_, node) => memberOf(node));
     const knowledge = {
@@ -58,7 +57,7 @@ export class Cluster implements Delivery, Surroundings {
     // All have the same view: one order of a chunk does for all.
     this.#owners = new Owners(members);
     const node = links.length;
-    this.root = new Root(this.network, { node, origin: node + 1, s3: node + 2, chunks });
+    this.root = new Root(this.network, { node, origin: node + 1, chunks });
   }
 
   fetch(node: number, chunk: number, landed: () => void): void {

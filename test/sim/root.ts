@@ -4,11 +4,10 @@ import type { Network } from './network.ts';
 export interface RootPlace {
   readonly node: number;
   readonly origin: number;
-  readonly s3: number;
   readonly chunks: number;
 }
 
-/** The roots as one: each chunk comes from the origin once, is passed on as it comes, and is kept in S3. */
+/** The roots as one: each chunk comes from the origin once, is passed on as it comes, and put into S3 once nobody reads any more. */
 export class Root {
   readonly node: number;
   /** Chunks that were read from the origin. */
@@ -33,11 +32,7 @@ export class Root {
     if (this.#asked[chunk] === 1) return;
     this.#asked[chunk] = 1;
     this.originReads += 1;
-    const { node, origin, s3 } = this.#place;
-    this.#network.open({
-      ...{ from: origin, to: node, chunk },
-      // Puts it into S3, over the link on which agents are served.
-      landed: () => this.#network.open({ from: node, to: s3, chunk, landed: () => {} }),
-    });
+    const { node, origin } = this.#place;
+    this.#network.open({ from: origin, to: node, chunk, landed: () => {} });
   }
 }

@@ -156,7 +156,6 @@ function open(
     links,
     rootLink: linkOf(rootRate),
     originLink: linkOf(originRate),
-    s3Link: linkOf(originRate),
     chunks,
     chunkBytes,
     stepMs,
