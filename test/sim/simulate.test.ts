@@ -7,7 +7,7 @@ const test = suite('sim/simulate');
 
 const MiB = 2 ** 20;
 const MOST_IDEALS = 1.3;
-const MOST_IDEALS_SLOW = 1.6;
+const MOST_IDEALS_SLOW = 1.75;
 const MOST_UPLINK_BLOBS = 2.5;
 
 const base = {
