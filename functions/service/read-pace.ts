@@ -3,10 +3,10 @@ import { KiB } from '../blob/chunk.ts';
 // So much is worth a read. At a few KiB each, as a link of 200 Mbit brings for several transfers at once, what is done
 // for a read costs three times what the bytes do.
 const WORTH_BYTES = 64 * KiB;
-// What a byte is held up by at most.
+// What a byte is held up by at most. It is also what has to fit into the kernel meanwhile: 256 KiB of a connection that waits.
 const ROUND_MS = 40;
-// What takes less than this to gather is not waited for.
-const MIN_WAIT_MS = 2;
+// What takes less than this to gather is not waited for: a round would be many times as long, and the sender would wait.
+const MIN_WAIT_MS = ROUND_MS / 4;
 
 /** When a slow connection is best read again: once so much has gathered in the kernel that it is worth it. */
 export class ReadPace {

@@ -6,7 +6,7 @@ import { until } from '../../support/until.ts';
 
 const test = suite('functions/service/read-pace');
 
-const ROUND_MS = 20;
+const ROUND_MS = 40;
 
 /** Reads from a link of so many bytes a millisecond, at once or after a round, whatever has come. */
 function readAll(bytesPerMs: number, length: number, kernelBytes = Number.POSITIVE_INFINITY) {
@@ -28,7 +28,7 @@ function readAll(bytesPerMs: number, length: number, kernelBytes = Number.POSITI
 }
 
 test('never holds up a fast link', () => {
-  for (const bytesPerMs of [50_000, 125_000, 1_000_000, 3_000_000]) {
+  for (const bytesPerMs of [12_500, 50_000, 125_000, 1_000_000, 3_000_000]) {
     assert.is(readAll(bytesPerMs, 4 * MiB).waits, 0);
   }
 });
@@ -45,7 +45,7 @@ test('is not held up for good where the kernel holds little, once a link was slo
 });
 
 test('reads a slow link twice a round at most, and ends no later', () => {
-  for (const bytesPerMs of [1_000, 3_000, 6_000, 12_000, 25_000]) {
+  for (const bytesPerMs of [500, 1_000, 3_000, 6_000]) {
     const { reads, tookMs } = readAll(bytesPerMs, 4 * MiB);
     const rounds = (4 * MiB) / bytesPerMs / ROUND_MS;
     assert.ok(reads < 2.1 * rounds + 10, `${reads} reads in ${rounds} rounds`);
