@@ -14,14 +14,11 @@ import { parseContentRange } from '../../functions/protocol/range.ts';
 import { Hedging } from './hedging.ts';
 import { Line, type Patience } from './line.ts';
 import { fastest, isGood, settlesWithin } from './race.ts';
+import { Straying } from './straying.ts';
 import type { Symptoms, Vigil } from './vigil.ts';
 
 // Well within what silence is borne.
 const TOLD_MS = 500;
-// Where the origin takes longer for the rest of a chunk it is no better than what was left for it, and none is left for so
-// long.
-const STRAY_MS = 2_000;
-const STRAYED_REST_MS = 30_000;
 
 /** A source that is not waited for alone, nor to the end, when it takes long. */
 export interface HedgeableSource extends Source {
@@ -61,12 +58,11 @@ export class HedgedUpstream implements Upstream {
   readonly #parts: HedgedParts;
   /** How often something may be left before its time: when all are slow at once, that makes it worse. */
   readonly #leaving = new Hedging();
-  /** What has left a slow source for the origin, and is still on its way from there. */
-  #straying: Line | undefined;
-  #mayStrayMs = Number.NEGATIVE_INFINITY;
+  readonly #straying: Straying;
 
   constructor(parts: HedgedParts) {
     this.#parts = parts;
+    this.#straying = new Straying(parts.now);
   }
 
   *sources(address: Address, wanted?: Wanted): Iterable<Source> {
@@ -79,7 +75,7 @@ export class HedgedUpstream implements Upstream {
         const link = linkTo(signal);
         const startedMs = this.#parts.now();
         const end = () => {
-          if (taken.kind === 'origin' && this.#straying === line) this.#returned(startedMs);
+          if (taken.kind === 'origin') this.#straying.returned(line, startedMs);
           link.end();
         };
         this.#leaving.asked();
@@ -219,23 +215,6 @@ export class HedgedUpstream implements Upstream {
     return { ...reply, body };
   }
 
-  /**
-   * Whether what is slow, and not silent, is left for the origin: by one at a time, for when it is this node's link that
-   * is slow, or the origin itself, none would fare better.
-   */
-  #mayStray(line: Line): boolean {
-    if (this.#straying !== undefined || this.#parts.now() < this.#mayStrayMs) return false;
-    this.#straying = line;
-    return true;
-  }
-
-  /** Notes that what had left for the origin is over. */
-  #returned(startedMs: number): void {
-    this.#straying = undefined;
-    const nowMs = this.#parts.now();
-    if (nowMs - startedMs > STRAY_MS) this.#mayStrayMs = nowMs + STRAYED_REST_MS;
-  }
-
   #mayLeave({ silentMs, isSilent, isSlow, isIdle }: Symptoms, line: Line, isRelayed: boolean): boolean {
     if (!(isSilent || isSlow || silentMs >= line.shareMs(undefined))) return false;
     const next = line.peek();
@@ -243,7 +222,7 @@ export class HedgedUpstream implements Upstream {
     const isDue = silentMs >= line.shareMs(next);
     // What comes by a sibling is that one's to leave.
     if (next.kind === 'origin' && !isSilent)
-      return isDue || (isSlow && isIdle && !isRelayed && this.#mayStray(line));
+      return isDue || (isSlow && isIdle && !isRelayed && this.#straying.begin(line));
     return isDue || this.#leaving.spend();
   }
 }
