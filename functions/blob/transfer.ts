@@ -5,10 +5,10 @@ import { READ_BUFFERS } from './buffer-pool.ts';
 import { countChunks, KiB, MiB, planRead, type Slice } from './chunk.ts';
 import type { ChunkSource } from './chunk-source.ts';
 import type { BlobFacts } from './facts.ts';
+import { FetchAhead } from './fetch-ahead.ts';
 import type { FilePiece } from './file-piece.ts';
 import { Flight, type FlightReader } from './flight.ts';
 import { LentChunks, WORTH_A_FILE_BYTES } from './lent-chunks.ts';
-import { aheadOf } from './look-ahead.ts';
 import { readExtent } from './read-extent.ts';
 import type { Extent } from './store.ts';
 import type { DigestPass } from './verify.ts';
@@ -60,17 +60,11 @@ export class Transfer {
   #counted = -1;
   /** The first chunk of which some is held back. */
   #tailFrom = Number.POSITIVE_INFINITY;
-  #window: number;
-  /** The chunk that the reader waits for, while it does. */
-  #awaited: number | undefined;
+  readonly #ahead: FetchAhead;
   /** How many files are sent at once: few at first, for whoever reads little or leaves. */
   #files = 1;
-  /** The chunks ahead that were asked for. */
-  readonly #askedFor = new Set<number>();
   /** The chunks that a relay has begun to pass on, each with the epoch of those bytes. */
   readonly #begun = new Map<number, number>();
-  /** Those asked for ahead that had not landed when last looked at. */
-  #asked: number[] = [];
 
   constructor(
     reader: ChunkSource,
@@ -88,7 +82,7 @@ export class Transfer {
     this.#span = span;
     this.#pass = pass;
     this.#signal = signal;
-    this.#window = reader.lookAhead.atOnce ?? 1;
+    this.#ahead = new FetchAhead(reader, ask, facts, span);
     this.#looker = ask.relays ? 'relay' : 'client';
     this.#unverified = Math.floor(span.start / facts.chunkBytes);
   }
@@ -163,16 +157,15 @@ export class Transfer {
       }
     }
     if (supply instanceof Flight) {
-      this.#lookAhead(index);
-      // Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full.
-      this.#window = Math.min(this.#reader.lookAhead.perRead, this.#window + 1);
+      this.#ahead.of(index);
+      this.#ahead.widen();
       await this.#begins(index, supply, at);
       while (at < to) {
         const there = await this.#beyond(index, supply, at);
         const epoch = this.#begun.get(index) ?? supply.epoch;
         if (supply.epoch !== epoch) throw dropped();
         const piece = supply.view(at, Math.min(to, there), this.#looker);
-        this.#lookAhead(index);
+        this.#ahead.of(index);
         // It was wrong, and is being fetched anew.
         if (piece.length === 0) continue;
         if (this.#looker === 'relay') this.#begun.set(index, epoch);
@@ -186,13 +179,8 @@ export class Transfer {
   }
 
   /** As the flight has it; what is fetched ahead meanwhile makes room for more. */
-  async #beyond(index: number, flight: Flight, at: number): Promise<number> {
-    this.#awaited = index;
-    try {
-      return await flight.beyond(at, this.#signal, this.#looker);
-    } finally {
-      this.#awaited = undefined;
-    }
+  #beyond(index: number, flight: Flight, at: number): Promise<number> {
+    return this.#ahead.whileLate(index, flight.beyond(at, this.#signal, this.#looker));
   }
 
   #gave(index: number, bytes: number, supply: Supply, wantedMs: number, firstByteMs: number): void {
@@ -208,7 +196,7 @@ export class Transfer {
   async #arrive(index: number): Promise<void> {
     const supply = await this.#supply(index, false);
     if (!(supply instanceof Flight)) return;
-    this.#lookAhead(index);
+    this.#ahead.of(index);
     await this.#begins(index, supply, 0);
   }
 
@@ -252,39 +240,6 @@ export class Transfer {
     this.#hold(index, flight);
     return flight;
   }
-
-  /**
-   * Has the next chunks fetched into the cache. They are not held here: a client that does not read on pins one
-   * chunk, not all those ahead of it, and a fetch that fails ahead of time is simply made again.
-   */
-  #lookAhead(index: number, isLate = false): void {
-    // One transfer to a range-ignoring origin serves in order: asking ahead would only disorder it.
-    if (this.#facts.rangeless) return;
-    const last = Math.ceil(this.#span.end / this.#facts.chunkBytes) - 1;
-    // Chunks asked for together share the link and land together: the next is asked for as soon as one lands,
-    // not when the reader gets there, or the link would idle in between.
-    const to = Math.min(last, index + 2 * this.#window);
-    const { beyondLate = 0 } = this.#reader.lookAhead;
-    this.#asked = this.#asked.filter((ahead) => ahead > index && !this.#reader.hasLanded(this.#facts, ahead));
-    this.#askFor(index, to);
-    if (isLate) this.#askFor(to, Math.min(last, index + beyondLate));
-  }
-
-  /** Has those fetched that were not asked for yet, while there is room in the window. */
-  #askFor(after: number, to: number): void {
-    if (this.#asked.length >= this.#window) return;
-    for (const next of aheadOf(after, to, this.#reader.lookAhead.seed)) {
-      if (this.#askedFor.has(next)) continue;
-      if (!this.#reader.ahead(this.#ask, this.#facts, next, this.#ended)) return;
-      this.#askedFor.add(next);
-      this.#asked.push(next);
-      if (this.#asked.length >= this.#window) return;
-    }
-  }
-
-  readonly #ended = (): void => {
-    if (this.#awaited !== undefined) this.#lookAhead(this.#awaited, true);
-  };
 
   async #verifyBefore(index: number): Promise<void> {
     for (; this.#unverified < index; this.#unverified += 1) {

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { Blob } from '../blob/blob.ts';
 import type { BlobFacts } from '../blob/facts.ts';
 import { FilePiece } from '../blob/file-piece.ts';
@@ -11,6 +10,7 @@ import { AGENT_HEADER, forwardedHeaders, headerValue } from '../protocol/headers
 import { PLAN_RANGE_HEADER, PLAN_TYPE } from '../protocol/plan.ts';
 import { parseRange, type Span } from '../protocol/range.ts';
 import { Activity } from './activity.ts';
+import { mayAskAgain } from './ask-again.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import { BlobHeaders, hit, miss } from './blob-headers.ts';
 import {
@@ -269,18 +269,6 @@ export class BlobServer {
       this.#limit(asked),
     );
   }
-}
-
-/**
- * True when a request that failed before the client saw any reply is worth a second try from the start: the blob
- * changed or proved wrong; or a client's request, which is no circle, has shared a fetch with one that claims to be.
- */
-function mayAskAgain(error: unknown, { headers }: IncomingMessage): boolean {
-  if (!(error instanceof P2PError)) return false;
-  if (error.code === 'LOOP_DETECTED') return !(AGENT_HEADER in headers);
-  // Then every source has had another blob than what was known of it.
-  const isDisproved = error.code === 'UPSTREAM_MISMATCHED';
-  return error.retry === 'restart' || error.code === 'CHUNK_CORRUPT' || isDisproved;
 }
 
 /** The request, to be noted in its trace. */

@@ -19,8 +19,8 @@ export interface Reading {
 }
 
 /**
- * A client of one host that reads a blob from start to end as fast as it comes. As `Transfer` in
- * functions/blob/transfer.ts does, it asks for the first chunk and as many more as the look-ahead is, and for a further one
+ * A client of one host that reads a blob from start to end as fast as it comes. As `FetchAhead` in
+ * functions/blob/fetch-ahead.ts does, it asks for the first chunk and as many more as the look-ahead is, and for a further one
  * when one lands.
  */
 export class SimulatedReader {

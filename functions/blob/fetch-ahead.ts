@@ -1,0 +1,80 @@
+import type { Span } from '../protocol/range.ts';
+import type { Ask } from './ask.ts';
+import type { ChunkSource } from './chunk-source.ts';
+import type { BlobFacts } from './facts.ts';
+import { aheadOf } from './look-ahead.ts';
+
+/**
+ * Has chunks fetched into the cache ahead of one reader. They are not held here: a client that does not read on pins one
+ * chunk, not all those ahead of it, and a fetch that fails ahead of time is simply made again.
+ */
+export class FetchAhead {
+  readonly #reader: ChunkSource;
+  readonly #ask: Ask;
+  readonly #facts: BlobFacts;
+  readonly #last: number;
+  #window: number;
+  /** The chunk that the reader waits for, while it does. */
+  #awaited: number | undefined;
+  readonly #askedFor = new Set<number>();
+  /** Those asked for that had not landed when last looked at. */
+  #coming: number[] = [];
+
+  constructor(reader: ChunkSource, ask: Ask, facts: BlobFacts, span: Span) {
+    this.#reader = reader;
+    this.#ask = ask;
+    this.#facts = facts;
+    this.#last = Math.ceil(span.end / facts.chunkBytes) - 1;
+    this.#window = reader.lookAhead.atOnce ?? 1;
+  }
+
+  /** Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full. */
+  widen(): void {
+    this.#window = Math.min(this.#reader.lookAhead.perRead, this.#window + 1);
+  }
+
+  /** Asks for what is next after the chunk that the reader is at. */
+  of(index: number): void {
+    this.#fetch(index, false);
+  }
+
+  /** The wait for a chunk; what has come ahead of it meanwhile makes room for more. */
+  async whileLate<T>(index: number, wait: Promise<T>): Promise<T> {
+    this.#awaited = index;
+    try {
+      return await wait;
+    } finally {
+      this.#awaited = undefined;
+    }
+  }
+
+  #fetch(index: number, isLate: boolean): void {
+    // One transfer to a range-ignoring origin serves in order: asking ahead would only disorder it.
+    if (this.#facts.rangeless) return;
+    // Chunks asked for together share the link and land together: the next is asked for as soon as one lands,
+    // not when the reader gets there, or the link would idle in between.
+    const to = Math.min(this.#last, index + 2 * this.#window);
+    const { beyondLate = 0 } = this.#reader.lookAhead;
+    this.#coming = this.#coming.filter(
+      (ahead) => ahead > index && !this.#reader.hasLanded(this.#facts, ahead),
+    );
+    this.#fetchOf(index, to);
+    if (isLate) this.#fetchOf(to, Math.min(this.#last, index + beyondLate));
+  }
+
+  /** Has those fetched that were not asked for yet, while there is room in the window. */
+  #fetchOf(after: number, to: number): void {
+    if (this.#coming.length >= this.#window) return;
+    for (const next of aheadOf(after, to, this.#reader.lookAhead.seed)) {
+      if (this.#askedFor.has(next)) continue;
+      if (!this.#reader.ahead(this.#ask, this.#facts, next, this.#ended)) return;
+      this.#askedFor.add(next);
+      this.#coming.push(next);
+      if (this.#coming.length >= this.#window) return;
+    }
+  }
+
+  readonly #ended = (): void => {
+    if (this.#awaited !== undefined) this.#fetch(this.#awaited, true);
+  };
+}
