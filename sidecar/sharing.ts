@@ -115,8 +115,6 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
     // A chunk that many want takes its way through several nodes: more have to be under way to keep the link full.
     lookAhead: {
       perRead: 8,
-      // Hosts that start together have nothing to give to each other while all of them wait for the first chunk.
-      atOnce: 8,
       beyondLate: Math.min(BEYOND_LATE, P2PConfig.CacheConfig.FileCacheSize / chunkBytes / BEYOND_LATE_SHARE),
       seed: createHash('sha256').update(members.self.id).digest().readUInt32BE(),
     },

@@ -13,7 +13,7 @@ export class FetchAhead {
   readonly #ask: Ask;
   readonly #facts: BlobFacts;
   readonly #last: number;
-  #window: number;
+  #window = 1;
   /** The chunk that the reader waits for, while it does. */
   #awaited: number | undefined;
   readonly #askedFor = new Set<number>();
@@ -25,7 +25,6 @@ export class FetchAhead {
     this.#ask = ask;
     this.#facts = facts;
     this.#last = Math.ceil(span.end / facts.chunkBytes) - 1;
-    this.#window = reader.lookAhead.atOnce ?? 1;
   }
 
   /** Grows like a TCP window: a short read asks for little beyond it, a long one soon keeps the link full. */

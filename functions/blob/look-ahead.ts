@@ -2,8 +2,6 @@
 export interface LookAhead {
   /** Chunks fetched ahead of one reader at a time. */
   readonly perRead: number;
-  /** As many from the start on, for whoever asks for so much: else it grows with what is read, from one. */
-  readonly atOnce?: number;
   /**
    * So far beyond a chunk that is late others are fetched while its reader waits, once all that is near has come: a
    * few that come slowly then cost no time. Absent: no further than ever.
@@ -20,8 +18,8 @@ export interface LookAhead {
 }
 
 // What the reader comes to next is fetched first, and is the same on all nodes: where their source has no faster a link
-// than each of them, what not all of them want at the same time takes from what they do. Measured, 8 hosts that start
-// together behind such a link have 0.75 of it so, and 0.6 with two.
+// than each of them, what not all of them want at the same time takes from what they do. In the lab 8 hosts that
+// start together behind such a link had 0.75 of it so, and 0.6 with two.
 const NEXT = 8;
 
 /** The chunks after `index` up to `to` in the order in which they are best fetched. */

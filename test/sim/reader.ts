@@ -20,8 +20,8 @@ export interface Reading {
 
 /**
  * A client of one host that reads a blob from start to end as fast as it comes. As `FetchAhead` in
- * functions/blob/fetch-ahead.ts does, it asks for the first chunk and as many more as the look-ahead is, and for a further one
- * when one lands.
+ * functions/blob/fetch-ahead.ts does, it asks for one chunk to begin with, then for a window that grows by one a chunk up to
+ * the look-ahead, and for a further chunk when one lands.
  */
 export class SimulatedReader {
   readonly #reading: Reading;
@@ -31,6 +31,7 @@ export class SimulatedReader {
   readonly #asked: Uint8Array;
   #at = 0;
   #coming = 0;
+  #window = 1;
 
   constructor(reading: Reading, delivery: Delivery, done: () => void) {
     this.#reading = reading;
@@ -47,7 +48,6 @@ export class SimulatedReader {
 
   start(): void {
     this.#ask(0);
-    this.#readOn();
   }
 
   #ask(chunk: number): void {
@@ -62,13 +62,16 @@ export class SimulatedReader {
 
   #readOn(): void {
     const { chunks } = this.#reading;
-    while (this.#landed[this.#at] === 1) this.#at += 1;
+    while (this.#landed[this.#at] === 1) {
+      this.#at += 1;
+      this.#window = Math.min(LOOK_AHEAD, this.#window + 1);
+    }
     if (this.#at === chunks) {
       this.#done();
       return;
     }
     if (this.#asked[this.#at] === 0) this.#ask(this.#at);
-    const to = Math.min(chunks - 1, this.#at + 2 * LOOK_AHEAD);
+    const to = Math.min(chunks - 1, this.#at + 2 * this.#window);
     this.#askFor(this.#at, to);
     // All that is near has been asked for, and what the reader is at is late.
     this.#askFor(to, Math.min(chunks - 1, this.#at + FAR));
@@ -77,11 +80,11 @@ export class SimulatedReader {
   /** Asks for those that were not asked for yet, while there is room in the window. */
   #askFor(after: number, to: number): void {
     // The one that is being read, and those ahead of it.
-    if (this.#coming > LOOK_AHEAD) return;
+    if (this.#coming > this.#window) return;
     for (const next of aheadOf(after, to, this.#reading.seed)) {
       if (this.#asked[next] === 1) continue;
       this.#ask(next);
-      if (this.#coming > LOOK_AHEAD) return;
+      if (this.#coming > this.#window) return;
     }
   }
 }

@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { LookAhead } from '../../../functions/blob/look-ahead.ts';
-import type { ReplyBody, Source, Upstream } from '../../../functions/blob/upstream.ts';
+import type { Source, Upstream } from '../../../functions/blob/upstream.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { gate } from '../../support/gate.ts';
 import { handBody } from '../../support/hand-body.ts';
@@ -129,37 +129,6 @@ test('fetches those that are further ahead while it waits for a chunk that is la
     Array.from({ length: 13 }, (_, at) => at + 1),
   );
   assert.equal(await readPastLate(lookAhead, 5), [1, 2, 3, 4, 5]);
-});
-
-test('asks for many at once from the start, where it may, of whoever reads so much', async () => {
-  await using origin = await startOrigin();
-  await using origins = originUpstream();
-  const held = gate();
-  const asked: number[] = [];
-  const holding: Upstream = {
-    *sources(address, wanted) {
-      for (const source of origins.upstream.sources(address, wanted)) {
-        yield {
-          ...source,
-          async open(query, signal) {
-            if (wanted !== undefined && wanted.index > 0) asked.push(wanted.index);
-            const reply = await source.open(query, signal);
-            const read: ReplyBody['read'] = async (sink) => {
-              await held.opened;
-              await reply.body.read(sink);
-            };
-            return { ...reply, body: { read, discard: () => reply.body.discard() } };
-          },
-        };
-      }
-    },
-  };
-  await using kit = openReader({ upstream: holding, lookAhead: { perRead: 4, atOnce: 4, total: 16 } });
-  const blob = blobOf(20 * CHUNK, 'at once');
-  const reading = readSpan(await kit.open(origin.put('/blob', blob)));
-  const four = until('four to be asked for beside the first', () => asked.length >= 4);
-  await four.finally(held.open);
-  assert.is(sha256(await reading), sha256(blob));
 });
 
 test.run();
