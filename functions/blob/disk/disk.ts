@@ -44,7 +44,6 @@ export class DiskStore implements ChunkStore {
   readonly #options: DiskOptions;
   readonly #writing = new Set<string>();
   #free = { bytes: Number.POSITIVE_INFINITY, atMs: Number.NEGATIVE_INFINITY };
-  #isScanned = false;
   #closed = false;
 
   private constructor(folder: FolderStore, options: DiskOptions) {
@@ -79,7 +78,6 @@ export class DiskStore implements ChunkStore {
 
   async read(id: ChunkId): Promise<Chunk | undefined> {
     const path = chunkPath(id);
-    if (this.#isAbsent(path)) return undefined;
     const chunk = await this.#folder.read(id);
     if (chunk === undefined) this.#lost(path);
     else await this.#used(path, chunk.bytes.length + SEAL_BYTES);
@@ -87,7 +85,6 @@ export class DiskStore implements ChunkStore {
   }
 
   async extent(id: ChunkId, asFile?: boolean): Promise<Extent | undefined> {
-    if (this.#isAbsent(chunkPath(id))) return undefined;
     const extent = await this.#folder.extent(id, asFile);
     if (extent !== undefined) await this.#used(chunkPath(id), extent.length + SEAL_BYTES);
     return extent;
@@ -99,8 +96,8 @@ export class DiskStore implements ChunkStore {
     return extent;
   }
 
-  async has(id: ChunkId): Promise<boolean> {
-    return !this.#isAbsent(chunkPath(id)) && (await this.#folder.has(id));
+  has(id: ChunkId): Promise<boolean> {
+    return this.#folder.has(id);
   }
 
   async write(id: ChunkId, chunk: Chunk): Promise<void> {
@@ -152,7 +149,6 @@ export class DiskStore implements ChunkStore {
     path: string,
     read: () => Promise<T | undefined>,
   ): Promise<T | undefined> {
-    if (this.#isAbsent(path)) return undefined;
     const record = await read();
     if (record === undefined) this.#lost(path);
     else await this.#used(path, sizeOfRecord(record));
@@ -213,11 +209,6 @@ export class DiskStore implements ChunkStore {
     );
   }
 
-  /** Once all is in the ledger, a look for what is not there costs no call that fails. */
-  #isAbsent(path: string): boolean {
-    return this.#isScanned && !this.#ledger.has(path);
-  }
-
   #lost(path: string): void {
     if (!this.#writing.has(path)) this.#ledger.forget(path);
   }
@@ -256,7 +247,6 @@ export class DiskStore implements ChunkStore {
     }
     await Promise.all(batch);
     this.#ledger.addOlder(found);
-    this.#isScanned = true;
     await this.#removeEvicted();
   }
 
