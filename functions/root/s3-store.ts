@@ -117,9 +117,9 @@ export class S3Store implements ChunkStore {
     await this.#put(path, { bytes }, 'application/json');
   }
 
+  /** Puts it, and counts as a write under way from the call on, its digest's time included. */
   async #put(path: string, chunk: Chunk, contentType: string): Promise<void> {
-    const { bytes, sha256 = await sha256Hex(bytes) } = chunk;
-    const putting = this.#bucket.put(path, { bytes, sha256, contentType });
+    const putting = this.#digestAndPut(path, chunk, contentType);
     this.#writing.add(putting);
     try {
       await putting;
@@ -128,6 +128,11 @@ export class S3Store implements ChunkStore {
     } finally {
       this.#writing.delete(putting);
     }
+  }
+
+  async #digestAndPut(path: string, chunk: Chunk, contentType: string): Promise<void> {
+    const { bytes, sha256 = await sha256Hex(bytes) } = chunk;
+    await this.#bucket.put(path, { bytes, sha256, contentType });
   }
 
   async #drop(path: string): Promise<undefined> {

@@ -96,6 +96,31 @@ test('does not put what was removed before its turn came, and says so to whoever
   await http.close();
 });
 
+test('closes its bucket only when what was still being digested at close is put', async () => {
+  const http = httpClient();
+  const bucket = await S3Bucket.open(await settingsOf(), http);
+  const happened: string[] = [];
+  const store = new S3Store(
+    new Proxy(bucket, {
+      get: (target, name) => {
+        if (name === 'close') return () => void happened.push('closed');
+        if (name !== 'put') return Reflect.get(target, name);
+        return async (...put: Parameters<S3Bucket['put']>): Promise<void> => {
+          await bucket.put(...put);
+          happened.push('put');
+        };
+      },
+    }),
+  );
+  // Without a digest, and long enough that another thread makes it.
+  const writing = store.write(idOf(), { bytes: chunkOf(500 * KiB, 'close').bytes });
+  await store.close();
+  assert.equal(happened, ['put', 'closed']);
+  await writing;
+  bucket.close();
+  await http.close();
+});
+
 test('makes the bucket where there is none', async () => {
   await using opened = await open({ Bucket: `made-${Date.now()}`, Prefix: '' });
   await opened.store.write(idOf(), chunkOf(10, 'made'));
