@@ -4,6 +4,7 @@ import { P2PError } from '../protocol/errors.ts';
 import { forwardedHeaders, headerValue } from '../protocol/headers.ts';
 import type { HttpClient } from './http-client.ts';
 import type { OriginAccess } from './origin-access.ts';
+import { type Lane, OriginLanes } from './origin-lanes.ts';
 import type { Rules } from './rules.ts';
 
 // A registry redirects to its store, a store at most to another region.
@@ -26,6 +27,7 @@ export interface OriginParts {
 /** The origin as an upstream: the source of last resort, asked up to three times. */
 export class OriginUpstream implements Upstream {
   readonly #parts: OriginParts;
+  readonly #lanes = new OriginLanes();
 
   constructor(parts: OriginParts) {
     this.#parts = parts;
@@ -57,10 +59,17 @@ export class OriginUpstream implements Upstream {
     this.#parts.access.checkListed(url);
     let sent = forwardedHeaders(headers);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
-      const reply = await this.#parts.http.request({ url: url.href, method, headers: sent, bulk }, signal);
+      const lane = bulk ? await this.#lanes.take(url.origin, signal) : undefined;
+      const asking = this.#parts.http.request({ url: url.href, method, headers: sent, bulk }, signal);
+      const reply = await asking.catch((error: unknown) => {
+        lane?.leave();
+        throw error;
+      });
       const location = headerValue(reply.headers, 'location');
-      if (!REDIRECTS.has(reply.status) || location === undefined) return withoutPeerHeaders(reply);
+      if (!REDIRECTS.has(reply.status) || location === undefined)
+        return withoutPeerHeaders(lane === undefined ? reply : inLane(reply, lane));
       reply.body.discard();
+      lane?.leave();
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
       if (next === undefined || (next.protocol !== 'http:' && next.protocol !== 'https:')) {
         throw new P2PError('UPSTREAM_FAILED', `the origin redirects to "${redact(location)}"`);
@@ -75,6 +84,36 @@ export class OriginUpstream implements Upstream {
     }
     throw new P2PError('UPSTREAM_FAILED', `the origin redirects more than ${MAX_REDIRECTS} times`);
   }
+}
+
+/** The reply, which keeps its lane until its body has ended; what is no range is as long as it likes, and keeps none. */
+function inLane(reply: Reply, lane: Lane): Reply {
+  const { body } = reply;
+  const length = Number(headerValue(reply.headers, 'content-length'));
+  if (reply.status !== 206) {
+    lane.leave();
+    return reply;
+  }
+  const during = async (reading: Promise<void>): Promise<void> => {
+    try {
+      await reading;
+      lane.leave(length);
+    } finally {
+      lane.leave();
+    }
+  };
+  const { fill } = body;
+  return {
+    ...reply,
+    body: {
+      read: (sink) => during(body.read(sink)),
+      ...(fill && { fill: (target, progressed) => during(fill.call(body, target, progressed)) }),
+      discard() {
+        lane.leave();
+        body.discard();
+      },
+    },
+  };
 }
 
 /** An origin is no node of ours: what it says in our headers, and of digests it made up, is not believed. */

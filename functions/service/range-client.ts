@@ -1,10 +1,11 @@
 import type { LookupFunction } from 'node:net';
 import type { Reply } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
-import { hasCode, P2PError } from '../protocol/errors.ts';
+import { hasCode } from '../protocol/errors.ts';
 import { formatRequest } from './format-request.ts';
 import type { HttpRequest } from './http-request.ts';
 import { type ConnectionLimits, type Outcome, type RangeAsk, RangeConnection } from './range-connection.ts';
+import { waitInLine } from './wait-in-line.ts';
 
 // Shorter than the five seconds after which Node's servers, the quickest common ones, drop an idle connection.
 const REST_MS = 4_000;
@@ -139,22 +140,4 @@ export class RangeClient {
     this.#hosts.set(origin, host);
     return host;
   }
-}
-
-/** Resolves when it is called. @throws P2PError CLIENT_GONE on abort, having left the line. */
-function waitInLine(line: (() => void)[], what: string, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const call = () => {
-      signal.removeEventListener('abort', leave);
-      resolve();
-    };
-    const leave = () => {
-      const at = line.indexOf(call);
-      if (at !== -1) line.splice(at, 1);
-      reject(new P2PError('CLIENT_GONE', `${what} was aborted in line`));
-    };
-    line.push(call);
-    signal.addEventListener('abort', leave, { once: true });
-    if (signal.aborted) leave();
-  });
 }

@@ -1,0 +1,137 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Lane, OriginLanes } from '../../../functions/service/origin-lanes.ts';
+import { rejects } from '../../support/rejects.ts';
+
+const test = suite('functions/service/origin-lanes');
+
+const ORIGIN = 'http://origin.example';
+const NEVER = new AbortController().signal;
+const MiB = 2 ** 20;
+
+/** Takes as many lanes as there are, and returns them; one more waits in line. */
+async function takeAll(lanes: OriginLanes, origin = ORIGIN): Promise<Lane[]> {
+  const taken: Lane[] = [];
+  let isFull = false;
+  while (!isFull) {
+    const leaving = new AbortController();
+    const taking = lanes.take(origin, leaving.signal).catch(() => undefined);
+    const lane = await Promise.race([
+      taking,
+      new Promise<'none'>((resolve) => setImmediate(resolve, 'none')),
+    ]);
+    if (lane === 'none') {
+      isFull = true;
+      leaving.abort();
+    } else if (lane !== undefined) taken.push(lane);
+    assert.ok(taken.length <= 100, 'no end of lanes');
+  }
+  return taken;
+}
+
+/** How many lanes there are after so many rounds in which all ranges take as long as `msOf` says of so many at once. */
+async function lanesAfter(rounds: number, msOf: (atOnce: number) => number): Promise<number> {
+  let now = 0;
+  const lanes = new OriginLanes(() => now);
+  const alone = await lanes.take(ORIGIN, NEVER);
+  now += msOf(1);
+  alone.leave(MiB);
+  for (let round = 0; round < rounds; round += 1) {
+    const taken = await takeAll(lanes);
+    now += msOf(taken.length);
+    for (const lane of taken) lane.leave(MiB);
+  }
+  return (await takeAll(lanes)).length;
+}
+
+test('lets eight read from an origin at first, and the next in the order in which they came', async () => {
+  const lanes = new OriginLanes();
+  const taken = await takeAll(lanes);
+  assert.is(taken.length, 8);
+  const came: number[] = [];
+  const waiting = [1, 2, 3].map(async (which) => {
+    await lanes.take(ORIGIN, NEVER);
+    came.push(which);
+  });
+  taken[3]?.leave();
+  // Once is enough.
+  taken[3]?.leave();
+  await waiting[0];
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(came, [1]);
+  taken[0]?.leave();
+  taken[1]?.leave();
+  await Promise.all(waiting);
+  assert.equal(came, [1, 2, 3]);
+});
+
+test('keeps origins apart', async () => {
+  const lanes = new OriginLanes();
+  await takeAll(lanes);
+  assert.is((await takeAll(lanes, 'http://other.example')).length, 8);
+});
+
+test('has few where ranges share a link that is full, and makes each wait for few', async () => {
+  const atOnce = await lanesAfter(20, (count) => 10 * count);
+  assert.ok(atOnce >= 4 && atOnce <= 5, `${atOnce} at once`);
+});
+
+test('has more and more where more at once take no longer, up to a limit', async () => {
+  assert.is(await lanesAfter(60, () => 300), 64);
+});
+
+test('has more again where the link has become faster, and its best was long ago', async () => {
+  let isShared = true;
+  let rounds = 0;
+  const atOnce = await lanesAfter(200, (count) => {
+    rounds += 1;
+    isShared = rounds < 20;
+    return isShared ? 10 * count : 300;
+  });
+  assert.is(atOnce, 64);
+});
+
+test('learns nothing from what broke off or was short', async () => {
+  let now = 0;
+  const lanes = new OriginLanes(() => now);
+  for (let round = 0; round < 10; round += 1) {
+    const taken = await takeAll(lanes);
+    now += 10;
+    for (const lane of taken) lane.leave(round % 2 === 0 ? undefined : 1000);
+  }
+  assert.is((await takeAll(lanes)).length, 8);
+});
+
+test('lets none in behind a range that many have overtaken on a link that is full, until it ends', async () => {
+  let now = 0;
+  const lanes = new OriginLanes(() => now);
+  const alone = await lanes.take(ORIGIN, NEVER);
+  now += 10;
+  alone.leave(MiB);
+  const [starved, ...others] = await takeAll(lanes);
+  // Each takes as if it were one of many: as few are let in as may be, and then none.
+  now += 400;
+  for (const other of others) other.leave(MiB);
+  let isIn = false;
+  const next = lanes.take(ORIGIN, NEVER).then(() => {
+    isIn = true;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.not(isIn);
+  starved?.leave(MiB);
+  await next;
+});
+
+test('leaves the line when the signal aborts', async () => {
+  const lanes = new OriginLanes();
+  const [first] = await takeAll(lanes);
+  const leaving = new AbortController();
+  const given = lanes.take(ORIGIN, leaving.signal);
+  const next = lanes.take(ORIGIN, NEVER);
+  leaving.abort();
+  await rejects('CLIENT_GONE', given);
+  first?.leave();
+  await next;
+});
+
+test.run();
