@@ -17,6 +17,8 @@ import type { Giver, Reply, ShownRight, Source, Upstream } from './upstream.ts';
 
 // A fill that gets on a little each round goes on, but not for ever.
 const MAX_ROUNDS = 8;
+// A client that sees nothing for so long is shown sooner what comes from those it can be shown.
+const URGENT_MS = 5_000;
 
 /** What a fill is for. */
 export interface FillOrder {
@@ -166,6 +168,7 @@ export class Filler {
       headers: { ...headersFor(filling, source), range },
       bulk: true,
       heard: () => flight.heard(),
+      isUrgent: () => flight.awaitedMs >= URGENT_MS,
     } as const;
     flight.journey?.asked(source);
     const reply = await source.open(query, this.#signal);

@@ -46,6 +46,9 @@ export class Flight {
   #epoch = 0;
   #error: unknown;
   #progress = new Gate();
+  /** Clients that wait, and since when there are any. */
+  #clients = 0;
+  #awaitedMs = 0;
   readonly #land: (chunk: Chunk) => void;
   readonly #crash: (error: unknown) => void;
 
@@ -186,6 +189,22 @@ export class Flight {
       await this.#progress.wait(signal);
     }
     return this.#shown(reader);
+  }
+
+  /** What waits for it is a client's transfer, not one ahead of it: counted while it lasts. */
+  async awaited<T>(wait: Promise<T>): Promise<T> {
+    if (this.#clients === 0) this.#awaitedMs = performance.now();
+    this.#clients += 1;
+    try {
+      return await wait;
+    } finally {
+      this.#clients -= 1;
+    }
+  }
+
+  /** For how long clients have waited for its next byte, milliseconds; 0 when none does. */
+  get awaitedMs(): number {
+    return this.#clients === 0 ? 0 : performance.now() - this.#awaitedMs;
   }
 
   /**

@@ -180,7 +180,8 @@ export class Transfer {
 
   /** As the flight has it; what is fetched ahead meanwhile makes room for more. */
   #beyond(index: number, flight: Flight, at: number): Promise<number> {
-    return this.#ahead.whileLate(index, flight.beyond(at, this.#signal, this.#looker));
+    const coming = flight.beyond(at, this.#signal, this.#looker);
+    return this.#ahead.whileLate(index, this.#looker === 'client' ? flight.awaited(coming) : coming);
   }
 
   #gave(index: number, bytes: number, supply: Supply, wantedMs: number, firstByteMs: number): void {

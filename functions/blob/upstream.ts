@@ -15,6 +15,8 @@ export interface UpstreamQuery {
    * or word that whoever was asked is getting it from one that can have it.
    */
   readonly heard?: (() => void) | undefined;
+  /** True while a client has waited long for the next byte: it sees what a sibling sends only once that is whole. */
+  readonly isUrgent?: () => boolean;
 }
 
 /** The head of a reply, with a body that flows only while it is read. */

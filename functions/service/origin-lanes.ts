@@ -18,10 +18,23 @@ const MOST_ORIGINS = 1000;
 // for so long. Where it is something else that holds it up, the others have waited long enough.
 const OVERTAKEN = 4;
 const ALONE_MS = 5_000;
+// TCP asks less and less often for what was lost several times over, in the end once a minute, though the link has long
+// had room: another connection gets through. As long as that is silent, while another of the same origin is not.
+const SILENT_MS = 3_000;
+const LIVELY_MS = 1_000;
+const TICK_MS = 500;
 
 /** The right to read one range from an origin. */
 export interface Lane {
-  /** Gives it up, when the range has come whole with how many bytes that were; a second call is nothing. */
+  /** Aborts with the signal that it was taken with, and when its connection gets nothing through that others do. */
+  readonly signal: AbortSignal;
+  /** True when it was its connection that got nothing through: what is missing is worth asking for by another. */
+  readonly isStuck: boolean;
+  /** Notes that the head, or bytes of the body, have come. */
+  moved(): void;
+  /** Takes up no room any more, though it goes on: what comes is no range. */
+  share(): void;
+  /** Ends it, when the range has come whole with how many bytes that were; a second call is nothing. */
   leave(bytes?: number): void;
 }
 
@@ -29,6 +42,10 @@ export interface Lane {
 interface UnderWay {
   /** By how many that began later. */
   overtaken: number;
+  /** When something last came; `undefined` until its head has. */
+  movedMs: number | undefined;
+  isStuck: boolean;
+  readonly ending: AbortController;
   /** True once it has had its time alone: what does not end then is starved by nobody. */
   hadTime: boolean;
 }
@@ -40,6 +57,9 @@ interface Road {
   /** Oldest first. */
   readonly underWay: Set<UnderWay>;
   readonly waiting: (() => void)[];
+  /** When something last came of any. */
+  movedMs: number;
+  watch: NodeJS.Timeout | undefined;
   /** Until the starved one has had its time. */
   closed: { readonly starved: UnderWay; readonly timer: NodeJS.Timeout } | undefined;
 }
@@ -62,26 +82,67 @@ export class OriginLanes {
     const road = this.#road(origin);
     if (!isOpen(road) || road.waiting.length > 0)
       await waitInLine(road.waiting, `a range of ${origin}`, signal);
-    const own: UnderWay = { overtaken: 0, hadTime: false };
+    const own: UnderWay = {
+      overtaken: 0,
+      movedMs: undefined,
+      isStuck: false,
+      ending: new AbortController(),
+      hadTime: false,
+    };
+    const abort = () => own.ending.abort(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
     road.underWay.add(own);
+    road.watch ??= setInterval(() => this.#look(road), TICK_MS).unref();
     const startedMs = this.#now();
     const wasFull = road.underWay.size >= road.limit;
     // Whoever is behind.
     admit(road);
     return {
+      signal: own.ending.signal,
+      get isStuck() {
+        return own.isStuck;
+      },
+      moved: () => {
+        own.movedMs = this.#now();
+        road.movedMs = own.movedMs;
+      },
+      share: () => {
+        this.#free(road, own);
+      },
       leave: (bytes = 0) => {
+        signal.removeEventListener('abort', abort);
         if (!road.underWay.has(own)) return;
-        for (const other of road.underWay) {
-          if (other === own) break;
-          other.overtaken += 1;
-        }
-        road.underWay.delete(own);
         if (bytes >= MIN_SAMPLE_BYTES) learn(road, (this.#now() - startedMs) / bytes, wasFull);
-        if (road.closed?.starved === own) open(road);
-        else closeForStarved(road);
-        admit(road);
+        this.#free(road, own);
       },
     };
+  }
+
+  #free(road: Road, own: UnderWay): void {
+    for (const other of road.underWay) {
+      if (other === own) break;
+      other.overtaken += 1;
+    }
+    road.underWay.delete(own);
+    if (road.underWay.size === 0) {
+      clearInterval(road.watch);
+      road.watch = undefined;
+    }
+    if (road.closed?.starved === own) open(road);
+    else closeForStarved(road);
+    admit(road);
+  }
+
+  #look(road: Road): void {
+    const nowMs = this.#now();
+    // Where nothing comes at all it is not the connection.
+    if (nowMs - road.movedMs >= LIVELY_MS) return;
+    for (const range of road.underWay) {
+      if (range.movedMs === undefined || nowMs - range.movedMs < SILENT_MS) continue;
+      range.isStuck = true;
+      range.ending.abort();
+    }
   }
 
   #road(origin: string): Road {
@@ -90,6 +151,8 @@ export class OriginLanes {
       best: Number.POSITIVE_INFINITY,
       underWay: new Set(),
       waiting: [],
+      movedMs: 0,
+      watch: undefined,
       closed: undefined,
     };
     this.#roads.set(origin, road);

@@ -60,7 +60,8 @@ export class OriginUpstream implements Upstream {
     let sent = forwardedHeaders(headers);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
       const lane = bulk ? await this.#lanes.take(url.origin, signal) : undefined;
-      const asking = this.#parts.http.request({ url: url.href, method, headers: sent, bulk }, signal);
+      const request = { url: url.href, method, headers: sent, bulk };
+      const asking = this.#parts.http.request(request, lane?.signal ?? signal);
       const reply = await asking.catch((error: unknown) => {
         lane?.leave();
         throw error;
@@ -86,28 +87,45 @@ export class OriginUpstream implements Upstream {
   }
 }
 
-/** The reply, which keeps its lane until its body has ended; what is no range is as long as it likes, and keeps none. */
+/** The reply, which keeps its lane until its body has ended; what is no range is as long as it likes, and shares. */
 function inLane(reply: Reply, lane: Lane): Reply {
   const { body } = reply;
+  if (reply.status === 206) lane.moved();
+  else lane.share();
   const length = Number(headerValue(reply.headers, 'content-length'));
-  if (reply.status !== 206) {
-    lane.leave();
-    return reply;
-  }
   const during = async (reading: Promise<void>): Promise<void> => {
     try {
       await reading;
       lane.leave(length);
-    } finally {
+    } catch (error) {
       lane.leave();
+      if (!lane.isStuck) throw error;
+      throw new P2PError(
+        'UPSTREAM_TIMEOUT',
+        'the origin sends nothing on this connection, and does on others',
+      );
     }
   };
   const { fill } = body;
   return {
     ...reply,
     body: {
-      read: (sink) => during(body.read(sink)),
-      ...(fill && { fill: (target, progressed) => during(fill.call(body, target, progressed)) }),
+      read: (sink) =>
+        during(
+          body.read((piece) => {
+            lane.moved();
+            return sink(piece);
+          }),
+        ),
+      ...(fill && {
+        fill: (target, progressed) =>
+          during(
+            fill.call(body, target, (bytes) => {
+              lane.moved();
+              progressed(bytes);
+            }),
+          ),
+      }),
       discard() {
         lane.leave();
         body.discard();

@@ -80,7 +80,7 @@ export class HedgedUpstream implements Upstream {
         };
         this.#leaving.asked();
         try {
-          const reply = await this.#open({ line, isChunk, query }, taken, link.own.signal);
+          const reply = await this.#open({ line, isChunk, query, hurried: false }, taken, link.own.signal);
           return { ...reply, body: ending(reply.body, end) };
         } catch (error) {
           end();
@@ -109,7 +109,7 @@ export class HedgedUpstream implements Upstream {
     const isHeard = () => {
       const came = wordCame;
       wordCame = false;
-      return came;
+      return came && !mayHurry(request, source);
     };
     const opening = source
       .open({ ...request.query, heard }, own.signal)
@@ -168,11 +168,12 @@ export class HedgedUpstream implements Upstream {
 
   /** Whom to ask beside a source that does not begin; `undefined` when it did, or there is nobody. */
   async #beside(
-    { line }: Request,
+    request: Request,
     { hedge }: HedgeableSource,
     opening: Promise<Reply>,
     isHeard: () => boolean,
   ): Promise<Source | undefined> {
+    const { line } = request;
     const firstMs = Math.min(hedge.afterMs, line.shareMs(undefined));
     const { silentMs } = hedge;
     if (await settlesWithin(opening, firstMs, silentMs, isHeard)) return undefined;
@@ -181,7 +182,7 @@ export class HedgedUpstream implements Upstream {
     const shareMs = line.shareMs(next);
     let waitedMs = firstMs;
     // A root with much to do is late with everything, and all would go to the origin at once.
-    if (waitedMs < shareMs && (next.kind === 'origin' || !hedge.begin())) {
+    if (waitedMs < shareMs && !request.hurried && (next.kind === 'origin' || !hedge.begin())) {
       if (await settlesWithin(opening, shareMs - waitedMs, silentMs, isHeard)) return undefined;
       waitedMs = shareMs;
     }
@@ -189,7 +190,8 @@ export class HedgedUpstream implements Upstream {
     return line.next();
   }
 
-  #watched({ line, isChunk }: Request, source: HedgeableSource, reply: Reply, own: AbortController): Reply {
+  #watched(request: Request, source: HedgeableSource, reply: Reply, own: AbortController): Reply {
+    const { line, isChunk } = request;
     if (!isChunk) return reply;
     const giver = reply.from ?? source;
     // Who is still getting a chunk itself says what it has hashed behind it; it may have others wait for its own source.
@@ -201,15 +203,18 @@ export class HedgedUpstream implements Upstream {
       isRelay,
       examine: (found) => {
         const symptoms = { ...found, isSlow: found.isSlow && (found.isIdle || !isRelay) };
-        if (!this.#mayLeave(symptoms, line, giver.kind === 'sibling')) return undefined;
-        line.waited(borneMs(giver, symptoms));
-        source.hedge.left(giver);
+        const isHurried = mayHurry(request, giver);
+        if (!isHurried && !this.#mayLeave(symptoms, line, giver.kind === 'sibling')) return undefined;
+        if (!isHurried) {
+          line.waited(borneMs(giver, symptoms));
+          source.hedge.left(giver);
+        }
         this.#parts.onHedge();
         own.abort();
-        const what = symptoms.isSlow
-          ? 'is much slower than others'
-          : `says nothing for ${symptoms.silentMs} ms`;
-        return new P2PError('UPSTREAM_TIMEOUT', `${giver.name} ${what}: another is asked for the rest`);
+        return new P2PError(
+          'UPSTREAM_TIMEOUT',
+          `${giver.name} ${complaint(symptoms, isHurried)}: another is asked for the rest`,
+        );
       },
     });
     return { ...reply, body };
@@ -232,7 +237,24 @@ interface Request {
   readonly line: Line;
   readonly isChunk: boolean;
   readonly query: UpstreamQuery;
+  /** True once a root was asked sooner, for a client's sake. */
+  hurried: boolean;
 }
+
+/**
+ * Whether a root is to be asked at once in place of a sibling, for a client that has waited long for what it would see
+ * of a root as it comes; that root then is next in line. Once for each request: it is no faster for being asked again.
+ */
+function mayHurry(request: Request, { kind }: Giver): boolean {
+  if (kind !== 'sibling' || request.hurried || !request.query.isUrgent?.()) return false;
+  request.hurried = true;
+  return request.line.preferOthers() && request.line.peek()?.kind === 'root';
+}
+
+const complaint = ({ isSlow, silentMs }: Symptoms, isHurried: boolean): string => {
+  if (isHurried) return 'keeps a client waiting';
+  return isSlow ? 'is much slower than others' : `says nothing for ${silentMs} ms`;
+};
 
 /** How much of the patience one has cost that is left. */
 function borneMs({ kind }: Giver, { silentMs, activeMs, isSlow, isIdle }: Symptoms): number {

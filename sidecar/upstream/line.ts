@@ -35,6 +35,15 @@ export class Line {
     return next;
   }
 
+  /** Has the first that is no sibling come next, if there is one left, and the siblings before it after it. */
+  preferOthers(): boolean {
+    const passed: Source[] = [];
+    let next = this.next();
+    for (; next?.kind === 'sibling'; next = this.next()) passed.push(next);
+    this.#again.unshift(...(next === undefined ? [] : [next]), ...passed);
+    return next !== undefined;
+  }
+
   /** For one that has neither answered nor failed: it is as good as it was. */
   putBack(source: Source): void {
     this.#again.push(source);

@@ -138,9 +138,12 @@ async function addHost(
   return host;
 }
 
-/** A link of this rate whose queue holds 50 ms. The bucket is a millisecond's worth, at least what one write sends. */
+/**
+ * A link of this rate whose queue holds 50 ms. The bucket is ten milliseconds' worth, and at least what one write sends with
+ * a header on each packet, 68 KiB: what is larger and in the queue as a link slows down would never get out.
+ */
 function shaped(mbit: number): string[] {
-  const burst = Math.max(64 * 1024, Math.ceil((mbit * 1e6) / 8 / 100));
+  const burst = Math.max(128 * 1024, Math.ceil((mbit * 1e6) / 8 / 100));
   return ['tbf', 'rate', `${mbit}mbit`, 'burst', String(burst), 'latency', '50ms'];
 }
 

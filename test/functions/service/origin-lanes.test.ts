@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Lane, OriginLanes } from '../../../functions/service/origin-lanes.ts';
@@ -120,6 +121,38 @@ test('lets none in behind a range that many have overtaken on a link that is ful
   assert.not(isIn);
   starved?.leave(MiB);
   await next;
+});
+
+test('ends a range whose connection gets nothing through that others do, and no other', async () => {
+  let now = 0;
+  const lanes = new OriginLanes(() => now);
+  const [silent, lively, beginning] = await Promise.all([1, 2, 3].map(() => lanes.take(ORIGIN, NEVER)));
+  silent?.moved();
+  now = 4_000;
+  // While nothing comes of any it is not the connection.
+  await setTimeout(700);
+  assert.not(silent?.isStuck);
+  lively?.moved();
+  await setTimeout(700);
+  assert.ok(silent?.isStuck);
+  assert.ok(silent?.signal.aborted);
+  assert.not(lively?.signal.aborted);
+  // An origin may take its time for the head.
+  assert.not(beginning?.signal.aborted);
+  for (const lane of [silent, lively, beginning]) lane?.leave();
+});
+
+test('aborts with the signal that it was taken with, until it is left', async () => {
+  const lanes = new OriginLanes();
+  const [going, gone] = [new AbortController(), new AbortController()];
+  const [lane, left] = [await lanes.take(ORIGIN, going.signal), await lanes.take(ORIGIN, gone.signal)];
+  lane.share();
+  going.abort();
+  assert.ok(lane.signal.aborted);
+  assert.not(lane.isStuck);
+  left.leave();
+  gone.abort();
+  assert.not(left.signal.aborted);
 });
 
 test('leaves the line when the signal aborts', async () => {

@@ -30,8 +30,8 @@ export const LIAR = 7;
 const DISK_BYTES = 256 * 2 ** 20;
 const NAME = 'siblings.lab';
 
-/** Sets it up. Only in namespaces of its own. */
-export async function openStage(): Promise<Stage> {
+/** Sets it up, its nodes with these variables of the environment. Only in namespaces of its own. */
+export async function openStage(env: Readonly<Record<string, string>> = {}): Promise<Stage> {
   const settings = {
     Siblings: [`dns+${NAME}:${PORTS.p2p}`, 'directory'],
     // Blobs come and go: what is kept of old ones is of no use, and memory is short.
@@ -44,6 +44,7 @@ export async function openStage(): Promise<Stage> {
     roots: 2,
     mbit: 200,
     chunkSize: '1MiB',
+    env,
     async prepare(dir) {
       disk = await mountDisk(cacheDirOf(dir, `agent${VICTIM + 1}`), DISK_BYTES);
       dns = await startDns(LAB_ADDRESS);

@@ -10,6 +10,7 @@ import { type FaultResult, runFault, settle } from '../faults/run-fault.ts';
 import { openStage } from '../faults/stage.ts';
 import { runInLab } from '../isolate.ts';
 import { type Growth, type Life, Lives } from './lives.ts';
+import { LOOKED_AT } from './look.ts';
 
 const HELP = `npm run soak -- [options] [WORD…]
 
@@ -61,7 +62,7 @@ async function main(args: readonly string[]): Promise<number> {
   console.log(`seed ${seed}, ${minutes} minutes, out of ${faults.length} faults`);
   const random = seeded(seed);
   const facts = machineFacts();
-  await using stage = await openStage();
+  await using stage = await openStage(LOOKED_AT);
   await settle(stage);
 
   const startedMs = performance.now();

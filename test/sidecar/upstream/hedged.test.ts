@@ -425,6 +425,56 @@ test('bears silence for longer once there was word, and passes on the words of s
   }
 });
 
+/** Two siblings and then a third of that kind, for a client that has waited long. */
+function inHurry(kind: Source['kind']) {
+  const [first, second] = [source('first', { afterMs: 50 }), source('second', { afterMs: 50 })];
+  const third = source('third');
+  const { next, lab } = hedged(
+    { source: { ...first.source, kind: 'sibling' } },
+    { source: { ...second.source, kind: 'sibling' } },
+    { source: { ...third.source, kind } },
+  );
+  const asking = (next() as Source).open({ ...QUERY, isUrgent: () => true }, new AbortController().signal);
+  return { asking, first, second, third, next, lab };
+}
+
+test('asks a root before other siblings, for a client that waits, beside one that only says that it is getting it', async () => {
+  const { asking, first, second, third } = inHurry('root');
+  first.hear();
+  while (third.seen.asked === 0) await wait(1);
+  assert.is(second.seen.asked, 0);
+  third.answer();
+  assert.is((await asking).headers['x-name'], 'third');
+});
+
+test('leaves a sibling in the middle for a root, for a client that waits, with no blame', async () => {
+  const { asking, first, next, lab } = inHurry('root');
+  first.answer();
+  const reading = (await asking).body.read(() => {});
+  lab.pass(250);
+  await rejects('UPSTREAM_TIMEOUT', reading);
+  assert.is(first.seen.left, 0);
+  assert.is(next()?.name, 'third');
+  assert.is(next()?.name, 'second');
+});
+
+test('does not leave a sibling for the origin because a client waits', async () => {
+  const { asking, first, lab } = inHurry('origin');
+  first.answer();
+  const reading = (await asking).body.read(() => {});
+  let isOver = false;
+  const over = () => {
+    isOver = true;
+  };
+  reading.then(over, over);
+  for (let tick = 0; tick < 4; tick += 1) {
+    first.send(1_000);
+    lab.pass(250);
+  }
+  await turn();
+  assert.not(isOver);
+});
+
 test('tells whoever waits that somebody is asked who waits for no sibling, as long as it takes', async () => {
   for (const kind of ['root', 'origin', 'sibling'] as const) {
     const only = source('only');
