@@ -6,7 +6,12 @@ export type Claim<T> =
    * It is the asker's to fetch. `release` once what was fetched is kept for the others, or is not to be had; it never
    * fails.
    */
-  | { readonly found?: undefined; readonly release: () => Promise<void> };
+  | {
+      readonly found?: undefined;
+      readonly release: () => Promise<void>;
+      /** To be told when it is fetched, and not kept yet. */
+      readonly filled?: () => void;
+    };
 
 /** How long somebody waits for what another is fetching. */
 export type Waiting =

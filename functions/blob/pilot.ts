@@ -85,6 +85,7 @@ export class Pilot {
     if (found !== undefined) return this.#landStored(flight, found);
     try {
       const chunk = await this.#fillInRoom(flight, facts, adopted?.opened);
+      claim.then((own) => own.found === undefined && own.filled?.()).catch(() => {});
       flight.land(chunk);
       if (flight.isDisowned) return true;
       const isKept = await stored.keep(flight.id, chunk);

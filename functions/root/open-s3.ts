@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { ReaderEvents } from '../blob/events.ts';
+import type { Leases } from '../blob/leases.ts';
 import type { Settings } from '../service/config/settings.ts';
 import type { HttpClient } from '../service/http-client.ts';
 import type { Logger } from '../service/log.ts';
 import { Awaited } from './awaited.ts';
 import type { Usage } from './cost/usage.ts';
+import { ImpatientLeases } from './impatient-leases.ts';
 import { StoreLeases } from './lease.ts';
 import { S3Bucket } from './s3-bucket.ts';
 import { S3Entries } from './s3-entries.ts';
@@ -37,7 +39,7 @@ export async function openS3(
   readonly records: S3Records;
   readonly shelf: S3Shelf;
   readonly verify: S3Store['read'];
-  readonly leases: StoreLeases;
+  readonly leases: Leases;
   /** Of chunks. */
   readonly writes: WriteTurns;
   readonly giveUp: S3Store['giveUp'];
@@ -47,6 +49,7 @@ export async function openS3(
   const objects = new S3Leases(bucket);
   const shelf = new S3Shelf(bucket);
   const now = () => performance.now();
+  const sleep = (ms: number, signal: AbortSignal) => wait(ms, undefined, { signal, ref: false });
   const awaited = new Awaited(shelf, now, (cause) => events.failed('lease_failed', { cause }));
   const leases = new StoreLeases({
     objects,
@@ -61,7 +64,7 @@ export async function openS3(
     now,
     random: Math.random,
     newHolder: randomUUID,
-    sleep: (ms, signal) => wait(ms, undefined, { signal, ref: false }),
+    sleep,
     waits: () => awaited.tell(),
     failed: (fields) => events.failed('lease_failed', fields),
   });
@@ -82,7 +85,7 @@ export async function openS3(
     records: new S3Records(bucket),
     shelf,
     verify: (id) => durable.read(id),
-    leases,
+    leases: new ImpatientLeases({ leases, now, sleep }),
     writes,
     giveUp: (key) => durable.giveUp(key),
   };

@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import { metric } from '../../support/pair.ts';
 import type { Machine } from '../machine.ts';
 import type { LabFault } from './fault.ts';
 import { AGENTS, READERS, type Stage, VICTIM } from './stage.ts';
@@ -6,7 +7,7 @@ import { AGENTS, READERS, type Stage, VICTIM } from './stage.ts';
 /** What fails, of a stage. */
 interface Subject {
   readonly of: string;
-  pick(stage: Stage): readonly Machine[];
+  pick(stage: Stage): readonly Machine[] | Promise<readonly Machine[]>;
   readonly spoils?: readonly number[];
   readonly owned?: true;
   /** So long nobody has the bytes. */
@@ -34,7 +35,7 @@ const SUBJECTS: readonly Subject[] = [
     pick: ({ cluster }) => cluster.agents.slice(1),
     spoils: range(1, AGENTS),
   },
-  { of: 'one root', pick: ({ cluster }) => cluster.roots.slice(0, 1) },
+  { of: 'the root of the blob', pick: busiestRoot },
   { of: 'all roots', pick: ({ cluster }) => cluster.roots },
   { of: 'S3', pick: ({ cluster }) => [cluster.s3] },
   {
@@ -45,6 +46,16 @@ const SUBJECTS: readonly Subject[] = [
   // Shorter than what our nodes wait for a byte.
   { of: 'the origin', pick: ({ cluster }) => [cluster.origin], lastsMs: 2_000, noSource: true },
 ];
+
+/** The one that fetches what is read just then. */
+async function busiestRoot({ cluster }: Stage): Promise<readonly Machine[]> {
+  const counted = cluster.roots.map(async (root) => ({
+    root,
+    flights: (await metric(root.program, 'p2p_flights')) ?? 0,
+  }));
+  const [first] = (await Promise.all(counted)).sort((a, b) => b.flights - a.flights);
+  return first === undefined ? [] : [first.root];
+}
 
 /** What is done to a machine, and goes on until the stage is healed. */
 interface Misdeed {
@@ -90,7 +101,7 @@ export const MATRIX: readonly LabFault[] = SUBJECTS.flatMap(
         spoils,
         ...(owned && { owned }),
         begin: async (stage) => {
-          await Promise.all(pick(stage).map(begin));
+          await Promise.all((await pick(stage)).map(begin));
         },
       };
       const outage = { ...(lastsMs !== undefined && { lastsMs }), ...(noSource && { noSource }) };

@@ -1,0 +1,107 @@
+import type { Claim, Leases, Waiting } from '../blob/leases.ts';
+
+// What a chunk takes of an origin that is slow to all, more or less: who waits for it would gain nothing.
+const PATIENCE_MS = 8_000;
+// Where what others are at was fetched quickly of late.
+const SHORT_PATIENCE_MS = 1_000;
+// Who takes longer for what another is at is no better than that one.
+const LATE_MS = 2_000;
+// For so long it is remembered how it was.
+const KEPT_MS = 30_000;
+const LOOK_MS = 250;
+
+/** What they are made of. */
+export interface ImpatientLeasesParts {
+  readonly leases: Leases;
+  /** Milliseconds of a clock that nobody sets. */
+  readonly now: () => number;
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/**
+ * Leases whose holder is not waited for without end: one that renews them and gets nowhere, behind a link that is slow,
+ * would hold up all. After some time one chunk is fetched all the same; if that was quick, so are the others that are
+ * waited for, else none is for a while: then it is the origin that is slow, and asking it twice makes that worse.
+ */
+export class ImpatientLeases implements Leases {
+  readonly #parts: ImpatientLeasesParts;
+  #isTrying = false;
+  #quickUntilMs = Number.NEGATIVE_INFINITY;
+  #restsUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: ImpatientLeasesParts) {
+    this.#parts = parts;
+  }
+
+  async claim<T>(
+    name: string,
+    look: () => Promise<T | undefined>,
+    waiting: Waiting,
+    signal: AbortSignal,
+  ): Promise<Claim<T>> {
+    const { leases, now } = this.#parts;
+    if (waiting !== 'until found') return leases.claim(name, look, waiting, signal);
+    const own = new AbortController();
+    const abort = () => own.abort(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    try {
+      const startedMs = now();
+      const claiming = leases.claim(name, look, waiting, own.signal);
+      for (;;) {
+        const claim = await this.#soon(claiming);
+        if (claim !== undefined) return claim;
+        if (this.#mayGo(now() - startedMs)) break;
+      }
+      own.abort();
+      // It may have been given just then.
+      claiming.then(({ release }) => release?.()).catch(() => {});
+      const attempt = this.#attempt();
+      const found = await look();
+      if (found === undefined) return attempt;
+      await attempt.release();
+      return { found };
+    } finally {
+      signal.removeEventListener('abort', abort);
+    }
+  }
+
+  async #soon<T>(work: Promise<T>): Promise<T | undefined> {
+    const over = new AbortController();
+    try {
+      return await Promise.race([
+        work,
+        this.#parts.sleep(LOOK_MS, over.signal).then(
+          () => undefined,
+          () => undefined,
+        ),
+      ]);
+    } finally {
+      over.abort();
+    }
+  }
+
+  #mayGo(waitedMs: number): boolean {
+    const nowMs = this.#parts.now();
+    if (nowMs < this.#quickUntilMs) return waitedMs >= SHORT_PATIENCE_MS;
+    return waitedMs >= PATIENCE_MS && nowMs >= this.#restsUntilMs && !this.#isTrying;
+  }
+
+  #attempt() {
+    const { now } = this.#parts;
+    const startedMs = now();
+    this.#isTrying = true;
+    return {
+      filled: () => {
+        const endedMs = now();
+        const isQuick = endedMs - startedMs <= LATE_MS;
+        this.#quickUntilMs = isQuick ? endedMs + KEPT_MS : Number.NEGATIVE_INFINITY;
+        if (!isQuick) this.#restsUntilMs = endedMs + KEPT_MS;
+        this.#isTrying = false;
+      },
+      release: async () => {
+        this.#isTrying = false;
+      },
+    };
+  }
+}
