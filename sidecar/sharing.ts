@@ -117,6 +117,7 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
       perRead: 8,
       beyondLate: Math.min(BEYOND_LATE, P2PConfig.CacheConfig.FileCacheSize / chunkBytes / BEYOND_LATE_SHARE),
       seed: createHash('sha256').update(members.self.id).digest().readUInt32BE(),
+      nodes: () => members.list().length,
     },
     close: () => http.close(),
   };

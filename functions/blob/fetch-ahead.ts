@@ -64,7 +64,7 @@ export class FetchAhead {
   /** Has those fetched that were not asked for yet, while there is room in the window. */
   #fetchOf(after: number, to: number): void {
     if (this.#coming.length >= this.#window) return;
-    for (const next of aheadOf(after, to, this.#reader.lookAhead.seed)) {
+    for (const next of aheadOf(after, to, this.#reader.lookAhead)) {
       if (this.#askedFor.has(next)) continue;
       if (!this.#reader.ahead(this.#ask, this.#facts, next, this.#ended)) return;
       this.#askedFor.add(next);

@@ -16,6 +16,7 @@ export interface Reading {
   readonly chunks: number;
   /** See LookAhead in functions/blob/look-ahead.ts. */
   readonly seed: number;
+  readonly nodes: () => number;
 }
 
 /**
@@ -81,7 +82,7 @@ export class SimulatedReader {
   #askFor(after: number, to: number): void {
     // The one that is being read, and those ahead of it.
     if (this.#coming > this.#window) return;
-    for (const next of aheadOf(after, to, this.#reading.seed)) {
+    for (const next of aheadOf(after, to, this.#reading)) {
       if (this.#asked[next] === 1) continue;
       this.#ask(next);
       if (this.#coming > this.#window) return;

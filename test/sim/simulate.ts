@@ -83,7 +83,7 @@ export function simulate(scenario: Scenario): Outcome {
   const startedMs = all.map(() => random() * scenario.startMs);
   const readers: SimulatedReader[] = [];
   for (const host of all) {
-    const reading = { host, chunks, seed: Math.floor(random() * 2 ** 32) };
+    const reading = { host, chunks, seed: Math.floor(random() * 2 ** 32), nodes: () => hosts };
     const reader = new SimulatedReader(reading, delivery, () => doneMs.set(host, events.nowMs));
     readers.push(reader);
     events.after(startedMs[host] as number, () => reader.start());
