@@ -1,4 +1,5 @@
 import type { Claim, Leases, Waiting } from '../blob/leases.ts';
+import { linkTo } from '../service/abort-link.ts';
 
 // What a chunk takes of an origin that is slow to all, more or less: who waits for it would gain nothing.
 const PATIENCE_MS = 8_000;
@@ -41,19 +42,16 @@ export class ImpatientLeases implements Leases {
   ): Promise<Claim<T>> {
     const { leases, now } = this.#parts;
     if (waiting !== 'until found') return leases.claim(name, look, waiting, signal);
-    const own = new AbortController();
-    const abort = () => own.abort(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
+    const link = linkTo(signal);
     try {
       const startedMs = now();
-      const claiming = leases.claim(name, look, waiting, own.signal);
+      const claiming = leases.claim(name, look, waiting, link.own.signal);
       for (;;) {
         const claim = await this.#soon(claiming);
         if (claim !== undefined) return claim;
         if (this.#mayGo(now() - startedMs)) break;
       }
-      own.abort();
+      link.own.abort();
       // It may have been given just then.
       claiming.then(({ release }) => release?.()).catch(() => {});
       const attempt = this.#attempt();
@@ -62,7 +60,7 @@ export class ImpatientLeases implements Leases {
       await attempt.release();
       return { found };
     } finally {
-      signal.removeEventListener('abort', abort);
+      link.end();
     }
   }
 

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { linkTo } from './abort-link.ts';
 import { waitInLine } from './wait-in-line.ts';
 
 // Never fewer: one that is held up is not to hold up the others.
@@ -82,16 +83,14 @@ export class OriginLanes {
     const road = this.#road(origin);
     if (!isOpen(road) || road.waiting.length > 0)
       await waitInLine(road.waiting, `a range of ${origin}`, signal);
+    const link = linkTo(signal);
     const own: UnderWay = {
       overtaken: 0,
       movedMs: undefined,
       isStuck: false,
-      ending: new AbortController(),
+      ending: link.own,
       hadTime: false,
     };
-    const abort = () => own.ending.abort(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
-    if (signal.aborted) abort();
     road.underWay.add(own);
     road.watch ??= setInterval(() => this.#look(road), TICK_MS).unref();
     const startedMs = this.#now();
@@ -111,7 +110,7 @@ export class OriginLanes {
         this.#free(road, own);
       },
       leave: (bytes = 0) => {
-        signal.removeEventListener('abort', abort);
+        link.end();
         if (!road.underWay.has(own)) return;
         if (bytes >= MIN_SAMPLE_BYTES) learn(road, (this.#now() - startedMs) / bytes, wasFull);
         this.#free(road, own);

@@ -11,6 +11,7 @@ import type { Address } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
 import { headerValue } from '../../functions/protocol/headers.ts';
 import { parseContentRange } from '../../functions/protocol/range.ts';
+import { linkTo } from '../../functions/service/abort-link.ts';
 import { Hedging } from './hedging.ts';
 import { Line, type Patience } from './line.ts';
 import { fastest, isGood, settlesWithin } from './race.ts';
@@ -261,15 +262,6 @@ function borneMs({ kind }: Giver, { silentMs, activeMs, isSlow, isIdle }: Sympto
   if (kind !== 'root' || !isSlow) return silentMs;
   // Where nothing else comes either, other roots are hardly better: they have to begin at once.
   return isIdle ? Number.POSITIVE_INFINITY : activeMs;
-}
-
-/** A signal of its own that aborts along with another, until that link is ended. */
-function linkTo(signal: AbortSignal): { readonly own: AbortController; end(): void } {
-  const own = new AbortController();
-  const abort = () => own.abort(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
-  return { own, end: () => signal.removeEventListener('abort', abort) };
 }
 
 /** The work, with word now and then that it goes on. */

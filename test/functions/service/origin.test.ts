@@ -9,6 +9,7 @@ import type { HttpRequest } from '../../../functions/service/http-request.ts';
 import { OriginUpstream } from '../../../functions/service/origin.ts';
 import { OriginAccess } from '../../../functions/service/origin-access.ts';
 import { Rules } from '../../../functions/service/rules.ts';
+import { listen } from '../../support/app.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
 import { startOrigin } from '../../support/origin.ts';
 import { rejects } from '../../support/rejects.ts';
@@ -36,6 +37,8 @@ function openUpstream(
     [Symbol.asyncDispose]: () => http.close(),
   };
 }
+
+const closing = (client: HttpClient) => ({ client, [Symbol.asyncDispose]: () => client.close() });
 
 async function bytesOf({ body }: Reply): Promise<Buffer> {
   const pieces: Buffer[] = [];
@@ -149,6 +152,34 @@ class ScriptedClient extends HttpClient {
     };
   }
 }
+
+test('gives up a range whose connection gets nothing through, while others of that origin do', async () => {
+  await using server = await listen((request, response) => {
+    response.writeHead(206, { 'content-range': 'bytes 0-999999/1000000', 'content-length': '1000000' });
+    response.write(Buffer.alloc(1000));
+    if (request.url === '/stuck') return;
+    const dripping = setInterval(() => response.write(Buffer.alloc(1000)), 100);
+    response.once('close', () => clearInterval(dripping));
+  });
+  const access = new OriginAccess([server.url]);
+  await using http = closing(new HttpClient({ ...LIMITS, idleMs: 60_000, lookup: access.lookup }));
+  const upstream = new OriginUpstream({ http: http.client, access, rules: new Rules([]), random: () => 0 });
+  const leaving = new AbortController();
+  const bodyOf = async (path: string) => {
+    const [source] = upstream.sources();
+    const query = {
+      address: parseAddress(server.url + path),
+      method: 'GET',
+      headers: {},
+      bulk: true,
+    } as const;
+    return (await (source as Source).open(query, leaving.signal)).body.read(() => {});
+  };
+  const lively = bodyOf('/lively');
+  await rejects('UPSTREAM_TIMEOUT', bodyOf('/stuck'));
+  leaving.abort();
+  await rejects('CLIENT_GONE', lively);
+});
 
 test('follows no redirect to what a rule denies', async () => {
   // Broke: a listed origin could have read for a client what the client itself is denied.
