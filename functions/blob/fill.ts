@@ -168,7 +168,8 @@ export class Filler {
       headers: { ...headersFor(filling, source), range },
       bulk: true,
       heard: () => flight.heard(),
-      isUrgent: () => flight.awaitedMs >= URGENT_MS,
+      // Of a chunk whose digest is known nothing is shown before it is whole, whoever it comes from.
+      isUrgent: () => (flight.isTrusted || flight.expected === undefined) && flight.awaitedMs >= URGENT_MS,
     } as const;
     flight.journey?.asked(source);
     const reply = await source.open(query, this.#signal);

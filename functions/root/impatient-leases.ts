@@ -11,6 +11,9 @@ const LATE_MS = 2_000;
 const KEPT_MS = 30_000;
 const LOOK_MS = 250;
 
+/** By what right one is fetched that another has the lease of. */
+type Why = 'trial' | 'quick';
+
 /** What they are made of. */
 export interface ImpatientLeasesParts {
   readonly leases: Leases;
@@ -46,18 +49,18 @@ export class ImpatientLeases implements Leases {
     try {
       const startedMs = now();
       const claiming = leases.claim(name, look, waiting, link.own.signal);
-      for (;;) {
+      let why: Why | undefined;
+      while (why === undefined) {
         const claim = await this.#soon(claiming);
         if (claim !== undefined) return claim;
-        if (this.#mayGo(now() - startedMs)) break;
+        why = this.#mayGo(now() - startedMs);
       }
       link.own.abort();
       // It may have been given just then.
       claiming.then(({ release }) => release?.()).catch(() => {});
-      const attempt = this.#attempt();
       const found = await look();
-      if (found === undefined) return attempt;
-      await attempt.release();
+      if (found === undefined) return this.#attempt(why);
+      if (why === 'trial') this.#isTrying = false;
       return { found };
     } finally {
       link.end();
@@ -79,27 +82,34 @@ export class ImpatientLeases implements Leases {
     }
   }
 
-  #mayGo(waitedMs: number): boolean {
+  #mayGo(waitedMs: number): Why | undefined {
     const nowMs = this.#parts.now();
-    if (nowMs < this.#quickUntilMs) return waitedMs >= SHORT_PATIENCE_MS;
-    return waitedMs >= PATIENCE_MS && nowMs >= this.#restsUntilMs && !this.#isTrying;
+    if (nowMs < this.#quickUntilMs) return waitedMs >= SHORT_PATIENCE_MS ? 'quick' : undefined;
+    if (waitedMs < PATIENCE_MS || nowMs < this.#restsUntilMs || this.#isTrying) return undefined;
+    this.#isTrying = true;
+    return 'trial';
   }
 
-  #attempt() {
+  #attempt(why: Why) {
     const { now } = this.#parts;
     const startedMs = now();
-    this.#isTrying = true;
+    // What is fetched because another was quick does not keep it so: from time to time one is tried again.
+    const isTrial = why === 'trial';
+    let isOver = false;
+    const end = (isQuick: boolean) => {
+      if (isOver) return;
+      isOver = true;
+      if (isTrial) this.#isTrying = false;
+      const untilMs = now() + KEPT_MS;
+      if (!isQuick) {
+        this.#quickUntilMs = Number.NEGATIVE_INFINITY;
+        this.#restsUntilMs = untilMs;
+      } else if (isTrial) this.#quickUntilMs = untilMs;
+    };
     return {
-      filled: () => {
-        const endedMs = now();
-        const isQuick = endedMs - startedMs <= LATE_MS;
-        this.#quickUntilMs = isQuick ? endedMs + KEPT_MS : Number.NEGATIVE_INFINITY;
-        if (!isQuick) this.#restsUntilMs = endedMs + KEPT_MS;
-        this.#isTrying = false;
-      },
-      release: async () => {
-        this.#isTrying = false;
-      },
+      filled: () => end(now() - startedMs <= LATE_MS),
+      // Not filled: it was not to be had.
+      release: async () => end(false),
     };
   }
 }

@@ -42,6 +42,8 @@ export class HttpClient {
   readonly #agent: Agent;
   /** How long this client lets each step take. */
   readonly limits: HttpLimits;
+  /** True where bodies may have to wait for bandwidth. */
+  readonly isPaced: boolean;
   readonly #ranges: RangeClient;
   readonly #download: Bandwidth | undefined;
 
@@ -49,6 +51,7 @@ export class HttpClient {
     const { lookup, trust, connections, download, ...limits } = options;
     this.limits = limits;
     this.#download = download;
+    this.isPaced = download !== undefined;
     this.#ranges = new RangeClient(options);
     this.#agent = new Agent({
       connections,

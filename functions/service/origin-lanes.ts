@@ -31,7 +31,7 @@ export interface Lane {
   readonly signal: AbortSignal;
   /** True when it was its connection that got nothing through: what is missing is worth asking for by another. */
   readonly isStuck: boolean;
-  /** Notes that the head, or bytes of the body, have come. */
+  /** Notes that bytes of the body have come. */
   moved(): void;
   /** Takes up no room any more, though it goes on: what comes is no range. */
   share(): void;
@@ -43,7 +43,7 @@ export interface Lane {
 interface UnderWay {
   /** By how many that began later. */
   overtaken: number;
-  /** When something last came; `undefined` until its head has. */
+  /** When something last came; `undefined` until its first byte has, for which an origin may take its time. */
   movedMs: number | undefined;
   isStuck: boolean;
   readonly ending: AbortController;
@@ -57,6 +57,10 @@ interface Road {
   best: number;
   /** Oldest first. */
   readonly underWay: Set<UnderWay>;
+  /** Those let in from the line that are not under way yet. */
+  called: number;
+  /** Bytes of the longest range of late. */
+  longest: number;
   readonly waiting: (() => void)[];
   /** When something last came of any. */
   movedMs: number;
@@ -71,18 +75,25 @@ interface Road {
  */
 export class OriginLanes {
   readonly #roads = new LRUCache<string, Road>({ max: MOST_ORIGINS });
-  /** Milliseconds of a clock that nobody sets. */
   readonly #now: () => number;
+  readonly #watches: boolean;
 
-  constructor(now: () => number = () => performance.now()) {
+  /** `now` is milliseconds of a clock that nobody sets. With `watches` a range that is stuck is ended. */
+  constructor({
+    now = () => performance.now(),
+    watches = true,
+  }: { now?: () => number; watches?: boolean } = {}) {
     this.#now = now;
+    this.#watches = watches;
   }
 
   /** Resolves in the order of the calls. @throws P2PError CLIENT_GONE on abort, having left the line. */
   async take(origin: string, signal: AbortSignal): Promise<Lane> {
     const road = this.#road(origin);
-    if (!isOpen(road) || road.waiting.length > 0)
+    if (!isOpen(road) || road.waiting.length > 0) {
       await waitInLine(road.waiting, `a range of ${origin}`, signal);
+      road.called -= 1;
+    }
     const link = linkTo(signal);
     const own: UnderWay = {
       overtaken: 0,
@@ -92,9 +103,9 @@ export class OriginLanes {
       hadTime: false,
     };
     road.underWay.add(own);
-    road.watch ??= setInterval(() => this.#look(road), TICK_MS).unref();
+    if (this.#watches) road.watch ??= setInterval(() => this.#look(road), TICK_MS).unref();
     const startedMs = this.#now();
-    const wasFull = road.underWay.size >= road.limit;
+    const peers = road.underWay.size;
     // Whoever is behind.
     admit(road);
     return {
@@ -112,17 +123,16 @@ export class OriginLanes {
       leave: (bytes = 0) => {
         link.end();
         if (!road.underWay.has(own)) return;
-        if (bytes >= MIN_SAMPLE_BYTES) learn(road, (this.#now() - startedMs) / bytes, wasFull);
+        if (isUsual(road, bytes)) {
+          learn(road, (this.#now() - startedMs) / bytes, peers);
+          overtake(road, own);
+        }
         this.#free(road, own);
       },
     };
   }
 
   #free(road: Road, own: UnderWay): void {
-    for (const other of road.underWay) {
-      if (other === own) break;
-      other.overtaken += 1;
-    }
     road.underWay.delete(own);
     if (road.underWay.size === 0) {
       clearInterval(road.watch);
@@ -149,6 +159,8 @@ export class OriginLanes {
       limit: FIRST,
       best: Number.POSITIVE_INFINITY,
       underWay: new Set(),
+      called: 0,
+      longest: 0,
       waiting: [],
       movedMs: 0,
       watch: undefined,
@@ -159,19 +171,38 @@ export class OriginLanes {
   }
 }
 
-function learn(road: Road, pace: number, wasFull: boolean): void {
-  road.best = Math.min(pace, road.best * BEST_FORGOTTEN);
-  const waiting = road.limit * (1 - road.best / pace);
-  if (waiting > MANY_WAIT) road.limit = Math.max(FEWEST, road.limit - 1);
-  // One that was not full says nothing of what more would do.
-  else if (wasFull && waiting < FEW_WAIT) road.limit = Math.min(MOST, road.limit + 1);
+/** Whether a range is about as long as others: of a short one latency is most of its time, and it overtakes with ease. */
+function isUsual(road: Road, bytes: number): boolean {
+  if (!(bytes >= MIN_SAMPLE_BYTES)) return false;
+  road.longest = Math.max(bytes, road.longest / BEST_FORGOTTEN);
+  return bytes >= road.longest / 2;
 }
 
-const isOpen = ({ closed, underWay, limit }: Road): boolean => closed === undefined && underWay.size < limit;
+/** `peers` were under way as it began, itself included. */
+function learn(road: Road, pace: number, peers: number): void {
+  road.best = Math.min(pace, road.best * BEST_FORGOTTEN);
+  const waiting = peers * (1 - road.best / pace);
+  if (waiting > MANY_WAIT) road.limit = Math.max(FEWEST, road.limit - 1);
+  // One that was not full says nothing of what more would do.
+  else if (peers >= road.limit && waiting < FEW_WAIT) road.limit = Math.min(MOST, road.limit + 1);
+}
+
+/** Counts for those that began before it. */
+function overtake({ underWay }: Road, own: UnderWay): void {
+  for (const other of underWay) {
+    if (other === own) return;
+    other.overtaken += 1;
+  }
+}
+
+const isOpen = ({ closed, underWay, called, limit }: Road): boolean =>
+  closed === undefined && underWay.size + called < limit;
 
 /** Lets the next one in; it lets in whoever is behind. */
 function admit(road: Road): void {
-  if (isOpen(road)) road.waiting.shift()?.();
+  if (road.waiting.length === 0 || !isOpen(road)) return;
+  road.called += 1;
+  road.waiting.shift()?.();
 }
 
 function closeForStarved(road: Road): void {

@@ -27,10 +27,11 @@ export interface OriginParts {
 /** The origin as an upstream: the source of last resort, asked up to three times. */
 export class OriginUpstream implements Upstream {
   readonly #parts: OriginParts;
-  readonly #lanes = new OriginLanes();
+  readonly #lanes: OriginLanes;
 
   constructor(parts: OriginParts) {
     this.#parts = parts;
+    this.#lanes = new OriginLanes({ watches: !parts.http.isPaced });
   }
 
   *sources(): Iterable<Source> {
@@ -90,8 +91,7 @@ export class OriginUpstream implements Upstream {
 /** The reply, which keeps its lane until its body has ended; what is no range is as long as it likes, and shares. */
 function inLane(reply: Reply, lane: Lane): Reply {
   const { body } = reply;
-  if (reply.status === 206) lane.moved();
-  else lane.share();
+  if (reply.status !== 206) lane.share();
   const length = Number(headerValue(reply.headers, 'content-length'));
   const during = async (reading: Promise<void>): Promise<void> => {
     try {

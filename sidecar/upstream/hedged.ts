@@ -183,7 +183,8 @@ export class HedgedUpstream implements Upstream {
     const shareMs = line.shareMs(next);
     let waitedMs = firstMs;
     // A root with much to do is late with everything, and all would go to the origin at once.
-    if (waitedMs < shareMs && !request.hurried && (next.kind === 'origin' || !hedge.begin())) {
+    const isHurried = request.hurried && next.kind === 'root';
+    if (waitedMs < shareMs && !isHurried && (next.kind === 'origin' || !hedge.begin())) {
       if (await settlesWithin(opening, shareMs - waitedMs, silentMs, isHeard)) return undefined;
       waitedMs = shareMs;
     }
@@ -248,8 +249,8 @@ interface Request {
  */
 function mayHurry(request: Request, { kind }: Giver): boolean {
   if (kind !== 'sibling' || request.hurried || !request.query.isUrgent?.()) return false;
-  request.hurried = true;
-  return request.line.preferOthers() && request.line.peek()?.kind === 'root';
+  request.hurried = request.line.preferRoot();
+  return request.hurried;
 }
 
 const complaint = ({ isSlow, silentMs }: Symptoms, isHurried: boolean): string => {

@@ -35,13 +35,15 @@ export class Line {
     return next;
   }
 
-  /** Has the first that is no sibling come next, if there is one left, and the siblings before it after it. */
-  preferOthers(): boolean {
+  /** Has a root come next, and the siblings before it after it; `false`, and all as it was, where none comes before the origin. */
+  preferRoot(): boolean {
     const passed: Source[] = [];
     let next = this.next();
     for (; next?.kind === 'sibling'; next = this.next()) passed.push(next);
-    this.#again.unshift(...(next === undefined ? [] : [next]), ...passed);
-    return next !== undefined;
+    const others = next === undefined ? [] : [next];
+    const isRoot = next?.kind === 'root';
+    this.#again.unshift(...(isRoot ? [...others, ...passed] : [...passed, ...others]));
+    return isRoot;
   }
 
   /** For one that has neither answered nor failed: it is as good as it was. */

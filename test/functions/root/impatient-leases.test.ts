@@ -81,13 +81,35 @@ test('fetches none of the others for a while where the one took long', async () 
   assert.equal([...claims.keys()], ['a', 'b']);
 });
 
-test('goes on with one of the others where the one was not to be had', async () => {
+test('fetches none of the others for a while where the one was not to be had', async () => {
   const { board, claims, claim } = opened();
   for (const name of ['a', 'b']) claim(name);
   await board.run(8_500);
   await claims.get('a')?.release?.();
-  await board.run(500);
+  await board.run(29_500);
+  assert.equal([...claims.keys()], ['a']);
+  await board.run(1_000);
   assert.equal([...claims.keys()], ['a', 'b']);
+});
+
+test('tries one anew after a while, however many were quick meanwhile', async () => {
+  const { board, claims, claim, filled } = opened();
+  claim('a');
+  await board.run(8_500);
+  filled('a');
+  for (const name of ['b', 'c', 'd']) {
+    claim(name);
+    await board.run(1_500);
+    filled(name);
+    await claims.get(name)?.release?.();
+    await board.run(7_500);
+  }
+  await board.run(4_000);
+  claim('e');
+  await board.run(7_500);
+  assert.not(claims.has('e'));
+  await board.run(1_000);
+  assert.ok(claims.has('e'));
 });
 
 test('gives what was kept meanwhile', async () => {
@@ -97,6 +119,7 @@ test('gives what was kept meanwhile', async () => {
   board.stored.set('a', 'kept');
   await board.run(1_500);
   assert.equal(claims.get('a'), { found: 'kept' });
+  // That was no trial: another may be one.
   claim('b');
   await board.run(8_500);
   assert.is(claims.get('b')?.found, undefined);

@@ -33,7 +33,7 @@ async function takeAll(lanes: OriginLanes, origin = ORIGIN): Promise<Lane[]> {
 /** How many lanes there are after so many rounds in which all ranges take as long as `msOf` says of so many at once. */
 async function lanesAfter(rounds: number, msOf: (atOnce: number) => number): Promise<number> {
   let now = 0;
-  const lanes = new OriginLanes(() => now);
+  const lanes = new OriginLanes({ now: () => now });
   const alone = await lanes.take(ORIGIN, NEVER);
   now += msOf(1);
   alone.leave(MiB);
@@ -94,7 +94,7 @@ test('has more again where the link has become faster, and its best was long ago
 
 test('learns nothing from what broke off or was short', async () => {
   let now = 0;
-  const lanes = new OriginLanes(() => now);
+  const lanes = new OriginLanes({ now: () => now });
   for (let round = 0; round < 10; round += 1) {
     const taken = await takeAll(lanes);
     now += 10;
@@ -105,7 +105,7 @@ test('learns nothing from what broke off or was short', async () => {
 
 test('lets none in behind a range that many have overtaken on a link that is full, until it ends', async () => {
   let now = 0;
-  const lanes = new OriginLanes(() => now);
+  const lanes = new OriginLanes({ now: () => now });
   const alone = await lanes.take(ORIGIN, NEVER);
   now += 10;
   alone.leave(MiB);
@@ -125,10 +125,12 @@ test('lets none in behind a range that many have overtaken on a link that is ful
 
 test('ends a range whose connection gets nothing through that others do, and no other', async () => {
   let now = 0;
-  const lanes = new OriginLanes(() => now);
+  const lanes = new OriginLanes({ now: () => now });
   const [silent, lively, beginning] = await Promise.all([1, 2, 3].map(() => lanes.take(ORIGIN, NEVER)));
   silent?.moved();
   now = 4_000;
+  const unwatched = await new OriginLanes({ now: () => now, watches: false }).take(ORIGIN, NEVER);
+  unwatched.moved();
   // While nothing comes of any it is not the connection.
   await setTimeout(700);
   assert.not(silent?.isStuck);
@@ -153,6 +155,39 @@ test('aborts with the signal that it was taken with, until it is left', async ()
   left.leave();
   gone.abort();
   assert.not(left.signal.aborted);
+});
+
+test('closes for nobody whom only short ranges, and what is no range, have overtaken', async () => {
+  let now = 0;
+  const lanes = new OriginLanes({ now: () => now });
+  const alone = await lanes.take(ORIGIN, NEVER);
+  now += 10;
+  alone.leave(MiB);
+  // Down to as few as may be: those that began first have the others behind them.
+  let taken = await takeAll(lanes);
+  for (let round = 0; round < 4; round += 1) {
+    now += 400;
+    for (const lane of taken.reverse()) lane.leave(MiB);
+    taken = await takeAll(lanes);
+  }
+  assert.is(taken.length, 4);
+  const [, ...others] = taken;
+  for (let round = 0; round < 3; round += 1) {
+    others.pop()?.leave(100_000);
+    others.pop()?.share();
+    others.push(await lanes.take(ORIGIN, NEVER), await lanes.take(ORIGIN, NEVER));
+  }
+});
+
+test('learns nothing of a link from ranges that are read one at a time', async () => {
+  let now = 0;
+  const lanes = new OriginLanes({ now: () => now });
+  for (let count = 0; count < 40; count += 1) {
+    const lane = await lanes.take(ORIGIN, NEVER);
+    now += count % 2 === 0 ? 10 : 400;
+    lane.leave(MiB);
+  }
+  assert.is((await takeAll(lanes)).length, 8);
 });
 
 test('leaves the line when the signal aborts', async () => {

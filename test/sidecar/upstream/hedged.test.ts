@@ -458,6 +458,15 @@ test('leaves a sibling in the middle for a root, for a client that waits, with n
   assert.is(next()?.name, 'second');
 });
 
+test('asks the other siblings as ever, for a client that waits, where there is no root', async () => {
+  const { asking, first, second, third } = inHurry('origin');
+  while (second.seen.asked === 0) await wait(1);
+  assert.is(third.seen.asked, 0);
+  second.answer();
+  assert.is((await asking).headers['x-name'], 'second');
+  first.fail();
+});
+
 test('does not leave a sibling for the origin because a client waits', async () => {
   const { asking, first, lab } = inHurry('origin');
   first.answer();
