@@ -18,7 +18,7 @@ import type { Giver, Reply, ShownRight, Source, Upstream } from './upstream.ts';
 // A fill that gets on a little each round goes on, but not for ever.
 const MAX_ROUNDS = 8;
 // A client that sees nothing for so long is shown sooner what comes from those it can be shown.
-const URGENT_MS = 5_000;
+const URGENT_MS = 10_000;
 
 /** What a fill is for. */
 export interface FillOrder {

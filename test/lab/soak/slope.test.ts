@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { growth } from './slope.ts';
+import { growth, lows } from './slope.ts';
 
 const test = suite('lab/soak/slope');
 
@@ -16,6 +16,15 @@ test('tells growth from what comes and goes', () => {
 test('sees none in one look, or in none', () => {
   assert.is(growth(at([7])), 0);
   assert.is(growth([]), 0);
+});
+
+test('has the least of each few points, and none of those that are left over', () => {
+  assert.equal(
+    lows(at([3, 1, 2, 5, 9, 7, 4]), 3).map(({ value }) => value),
+    [1, 5],
+  );
+  assert.ok(Math.abs(growth(lows(at([10, 30, 20, 10, 25, 40, 35, 10]), 4))) < 0.01);
+  assert.ok(growth(lows(at([10, 30, 20, 10, 25, 40, 35, 20]), 4)) > 0.2);
 });
 
 test.run();

@@ -4,6 +4,14 @@ interface Point {
   readonly value: number;
 }
 
+/** The least of each so many points, one after the other: of what comes and goes, what stays. */
+export function lows(points: readonly Point[], each: number): Point[] {
+  const least: Point[] = [];
+  for (let at = 0; at + each <= points.length; at += each)
+    least.push(points.slice(at, at + each).reduce((low, point) => (point.value < low.value ? point : low)));
+  return least;
+}
+
 /**
  * How much a value grew from the beginning to the end of what was seen, as a share of its mean, by the line that lies
  * closest to all points (least squares).
