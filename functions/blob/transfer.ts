@@ -31,7 +31,7 @@ export interface Supply {
 
 // Handed over at once: between two that are sent one by one two threads have to wake, and the connection is idle. Of
 // what waits for a slow client an eviction frees no room on the disk: so they are not many.
-const MOST_FILES = 4;
+const MOST_FILES = 8;
 
 /** What was sent of what was to be. */
 interface Sent {

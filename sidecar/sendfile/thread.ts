@@ -12,8 +12,9 @@ const EAGAIN = 11;
 const MAX_EVENTS = 256;
 const EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
 const DATA_OFFSET = EVENT_BYTES - 8;
-// Of one file in a turn, so that a fast client does not keep the others waiting.
-const TURN_BYTES = 1024 * 1024;
+// Of one file in a turn, so that a fast client does not keep the others waiting. Of less than a socket takes at once each
+// call leaves some for a further one: measured, at 1 MiB 16 streams got a tenth less.
+const TURN_BYTES = 4 * 1024 * 1024;
 const COUNTER_BYTES = 8;
 
 interface Sending {
