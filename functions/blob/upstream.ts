@@ -3,6 +3,12 @@ import type { HeaderLines } from '../protocol/errors.ts';
 import type { Grant } from '../protocol/grant.ts';
 import type { BlobFacts } from './facts.ts';
 
+/**
+ * That somebody works on what was asked for: `fresh`, or `stale` when it has said so for long, and more of the same is a
+ * reason to wait only where nobody else would be quicker.
+ */
+export type Word = 'fresh' | 'stale';
+
 /** One request to an upstream. Headers are lower-case and already fit to leave this process. */
 export interface UpstreamQuery {
   readonly address: Address;
@@ -14,7 +20,7 @@ export interface UpstreamQuery {
    * Told, before the head can be given, of each sign that it is worth waiting for: bytes of what has to be whole first,
    * or word that whoever was asked is getting it from one that can have it.
    */
-  readonly heard?: (() => void) | undefined;
+  readonly heard?: ((word?: Word) => void) | undefined;
   /** True while a client has waited long for the next byte: it sees what a sibling sends only once that is whole. */
   readonly isUrgent?: () => boolean;
 }

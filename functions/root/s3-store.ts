@@ -5,6 +5,7 @@ import { accessPath, chunkPath, factsPath, keyPath } from '../blob/path.ts';
 import type { AccessRecord, ChunkStore, Located } from '../blob/store.ts';
 import { P2PError } from '../protocol/errors.ts';
 import { headerValue } from '../protocol/headers.ts';
+import { Locations } from './locations.ts';
 import type { S3Bucket } from './s3-bucket.ts';
 import { DIGEST_HEADER, type S3Object, TooLong } from './s3-object.ts';
 import type { WriteTurns } from './write-turns.ts';
@@ -22,6 +23,7 @@ export class S3Store implements ChunkStore {
   readonly name = 's3';
   readonly #bucket: S3Bucket;
   readonly #turns: Pick<WriteTurns, 'take'>;
+  readonly #locations: Locations;
   readonly #writing = new Set<Promise<unknown>>();
   /** Chunks that are to be put, by their paths. */
   readonly #held = new Map<string, Chunk>();
@@ -30,6 +32,10 @@ export class S3Store implements ChunkStore {
   constructor(bucket: S3Bucket, turns: Pick<WriteTurns, 'take'> = AT_ONCE) {
     this.#bucket = bucket;
     this.#turns = turns;
+    this.#locations = new Locations(
+      (path) => bucket.locate(path, LOCATED_MS),
+      () => performance.now(),
+    );
   }
 
   peek(): undefined {
@@ -51,7 +57,7 @@ export class S3Store implements ChunkStore {
   }
 
   locate(id: ChunkId): Promise<Located | undefined> {
-    return this.#bucket.locate(chunkPath(id), LOCATED_MS).catch(failed);
+    return this.#locations.find(chunkPath(id)).catch(failed);
   }
 
   async has(id: ChunkId): Promise<boolean> {
@@ -91,6 +97,7 @@ export class S3Store implements ChunkStore {
 
   async remove(key: string): Promise<void> {
     this.giveUp(key);
+    this.#locations.forgetBelow(`${keyPath(key)}/`);
     await this.#bucket.removeAll(keyPath(key)).catch((cause: unknown) => {
       throw new P2PError('STORE_WRITE_FAILED', `cannot remove ${key} from S3`, { cause });
     });
@@ -127,6 +134,7 @@ export class S3Store implements ChunkStore {
       throw new P2PError('STORE_WRITE_FAILED', `cannot put ${path} into S3`, { cause });
     } finally {
       this.#writing.delete(putting);
+      this.#locations.forget(path);
     }
   }
 
@@ -136,6 +144,7 @@ export class S3Store implements ChunkStore {
   }
 
   async #drop(path: string): Promise<undefined> {
+    this.#locations.forget(path);
     await this.#bucket.remove(path).catch(() => undefined);
   }
 }

@@ -28,6 +28,14 @@ export class ExpiringMap<V> {
     if (this.#entries.size > max) this.#entries.delete(this.#oldest() ?? '');
   }
 
+  delete(name: string): void {
+    this.#entries.delete(name);
+  }
+
+  names(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
   *values(): Iterable<V> {
     this.#expire();
     for (const { value } of this.#entries.values()) yield value;

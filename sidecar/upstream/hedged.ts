@@ -1,11 +1,11 @@
 import type {
   Giver,
   Reply,
-  ReplyBody,
   Source,
   Upstream,
   UpstreamQuery,
   Wanted,
+  Word,
 } from '../../functions/blob/upstream.ts';
 import type { Address } from '../../functions/protocol/address.ts';
 import { P2PError } from '../../functions/protocol/errors.ts';
@@ -14,12 +14,16 @@ import { parseContentRange } from '../../functions/protocol/range.ts';
 import { linkTo } from '../../functions/service/abort-link.ts';
 import { Hedging } from './hedging.ts';
 import { Line, type Patience } from './line.ts';
+import { ended, telling } from './opening.ts';
 import { fastest, isGood, settlesWithin } from './race.ts';
 import { Straying } from './straying.ts';
 import type { Symptoms, Vigil } from './vigil.ts';
+import { Words } from './words.ts';
 
-// Well within what silence is borne.
-const TOLD_MS = 500;
+// What the origin takes at most where it is better to ask it: for the rest of what comes slowly, and for a whole chunk that
+// has been waited for twice as long.
+const LATE_FOR_REST_MS = 2_000;
+const LATE_FOR_WORDS_MS = 4_000;
 
 /** A source that is not waited for alone, nor to the end, when it takes long. */
 export interface HedgeableSource extends Source {
@@ -73,27 +77,21 @@ export class HedgedUpstream implements Upstream {
     for (let source = line.next(); source !== undefined; source = line.next()) {
       const taken = source;
       const open: Source['open'] = async (query, signal) => {
-        const link = linkTo(signal);
-        const startedMs = this.#parts.now();
-        const end = () => {
-          if (taken.kind === 'origin') this.#straying.returned(line, startedMs);
-          link.end();
-        };
+        const { own, end } = linkTo(signal);
         this.#leaving.asked();
-        try {
-          const reply = await this.#open({ line, isChunk, query, hurried: false }, taken, link.own.signal);
-          return { ...reply, body: ending(reply.body, end) };
-        } catch (error) {
-          end();
-          throw error;
-        }
+        return ended(this.#open({ line, isChunk, query, hurried: false }, taken, own.signal), end);
       };
       yield { ...taken, open };
     }
   }
 
   #open(request: Request, source: Source, signal: AbortSignal): Promise<Reply> {
-    const opened = this.#openHedged(request, source, signal);
+    const startedMs = this.#parts.now();
+    const opening = this.#openHedged(request, source, signal);
+    const opened =
+      source.kind === 'origin'
+        ? ended(opening, () => this.#straying.returned(request.line, startedMs))
+        : opening;
     // It is no sibling that is asked, which could wait for whoever waits for this: that is worth waiting for.
     return source.kind === 'sibling' ? opened : telling(opened, request.query.heard);
   }
@@ -101,21 +99,16 @@ export class HedgedUpstream implements Upstream {
   async #openHedged(request: Request, source: Source, signal: AbortSignal): Promise<Reply> {
     if (!isHedgeable(source)) return source.open(request.query, signal);
     const { own } = linkTo(signal);
-    let wordCame = false;
-    const heard = () => {
-      wordCame = true;
+    const words = new Words();
+    const heard = (word: Word = 'fresh') => {
+      words.came(word);
       // Of whom a sibling hears nothing this one may hear nothing either.
       if (source.kind === 'sibling') request.query.heard?.();
-    };
-    const isHeard = () => {
-      const came = wordCame;
-      wordCame = false;
-      return came && !mayHurry(request, source);
     };
     const opening = source
       .open({ ...request.query, heard }, own.signal)
       .then((reply) => this.#watched(request, source, reply, own));
-    const other = await this.#beside(request, source, opening, isHeard);
+    const other = await this.#beside(request, source, opening, words);
     if (other === undefined) return opening;
     const rival = linkTo(signal).own;
     return fastest(
@@ -170,11 +163,13 @@ export class HedgedUpstream implements Upstream {
   /** Whom to ask beside a source that does not begin; `undefined` when it did, or there is nobody. */
   async #beside(
     request: Request,
-    { hedge }: HedgeableSource,
+    source: HedgeableSource,
     opening: Promise<Reply>,
-    isHeard: () => boolean,
+    words: Words,
   ): Promise<Source | undefined> {
     const { line } = request;
+    const { hedge } = source;
+    const isHeard = () => words.takeFresh() && !mayHurry(request, source);
     const firstMs = Math.min(hedge.afterMs, line.shareMs(undefined));
     const { silentMs } = hedge;
     if (await settlesWithin(opening, firstMs, silentMs, isHeard)) return undefined;
@@ -188,6 +183,9 @@ export class HedgedUpstream implements Upstream {
       if (await settlesWithin(opening, shareMs - waitedMs, silentMs, isHeard)) return undefined;
       waitedMs = shareMs;
     }
+    // Where all have asked a root for as much as its link brings in so long, nobody is served sooner by the origin.
+    while (next.kind === 'origin' && words.takeStale() && !this.#straying.begin(line, LATE_FOR_WORDS_MS))
+      if (await settlesWithin(opening, silentMs, silentMs, isHeard)) return undefined;
     line.waited(waitedMs);
     return line.next();
   }
@@ -229,7 +227,7 @@ export class HedgedUpstream implements Upstream {
     const isDue = silentMs >= line.shareMs(next);
     // What comes by a sibling is that one's to leave.
     if (next.kind === 'origin' && !isSilent)
-      return isDue || (isSlow && isIdle && !isRelayed && this.#straying.begin(line));
+      return isDue || (isSlow && isIdle && !isRelayed && this.#straying.begin(line, LATE_FOR_REST_MS));
     return isDue || this.#leaving.spend();
   }
 }
@@ -263,31 +261,6 @@ function borneMs({ kind }: Giver, { silentMs, activeMs, isSlow, isIdle }: Sympto
   if (kind !== 'root' || !isSlow) return silentMs;
   // Where nothing else comes either, other roots are hardly better: they have to begin at once.
   return isIdle ? Number.POSITIVE_INFINITY : activeMs;
-}
-
-/** The work, with word now and then that it goes on. */
-async function telling<T>(work: Promise<T>, heard: (() => void) | undefined): Promise<T> {
-  if (heard === undefined) return work;
-  heard();
-  const timer = setInterval(heard, TOLD_MS);
-  try {
-    return await work;
-  } finally {
-    clearInterval(timer);
-  }
-}
-
-/** The body, with word of its end. */
-function ending(body: ReplyBody, end: () => void): ReplyBody {
-  const { fill } = body;
-  return {
-    read: (sink) => body.read(sink).finally(end),
-    ...(fill && { fill: (target, progressed) => fill(target, progressed).finally(end) }),
-    discard() {
-      end();
-      body.discard();
-    },
-  };
 }
 
 const isElsewhere = (error: unknown): boolean => error instanceof P2PError && error.retry === 'elsewhere';

@@ -40,6 +40,8 @@ const MAX_FAILED = 3;
 // A root that knows no plans may be another one by then.
 const UNABLE_MS = 10 * 60_000;
 const MAX_PLANS = 1_000;
+// A plan that takes so long is for those who ask later; this one asks for the bytes, and hears how that goes.
+const LATE_MS = 2_000;
 // 256 URLs with what they are signed by; no root of ours sends as much.
 const MAX_PLAN_BYTES = 2 ** 20;
 
@@ -65,12 +67,19 @@ export class Plans {
   /** Asks as `open` does, by way of a plan where that spares the root the bytes. */
   async open(query: UpstreamQuery, signal: AbortSignal, open: Open): Promise<Reply> {
     const wanted = chunkWanted(query);
-    if (wanted === undefined || !(await unlessAborted(this.#isAble(query, open), signal)))
-      return open(query, signal);
+    if (wanted === undefined) return open(query, signal);
     const name = this.#nameOf(query, wanted);
-    const learning = this.#known.has(name) ? undefined : this.#learn(name, query, wanted, open);
-    const refused = await (learning && unlessAborted(learning, signal, (reply) => reply?.body.discard()));
+    const refused = await soon(this.#prepare(name, query, wanted, open), signal, (late) =>
+      late?.body.discard(),
+    );
     return refused ?? (await this.#read(name, wanted, query, signal)) ?? open(query, signal);
+  }
+
+  /** Has a plan known, where there can be one; resolves to a refusal. */
+  async #prepare(name: string, query: UpstreamQuery, wanted: Span, open: Open): Promise<Reply | undefined> {
+    if (this.#known.has(name) || !(await this.#isAble(query, open)) || this.#known.has(name))
+      return undefined;
+    return this.#learn(name, query, wanted, open);
   }
 
   /** True of a root that knows plans: another would take the question for one for bytes, so HEAD comes first. */
@@ -219,20 +228,36 @@ function chunkWanted({ method, headers }: UpstreamQuery): Span | undefined {
 const isPlan = ({ status, headers }: Reply): boolean =>
   status === 200 && headerValue(headers, 'content-type') === PLAN_TYPE;
 
-/** The work's outcome. @throws P2PError CLIENT_GONE on abort; the work goes on, and what comes of it is disposed of. */
-function unlessAborted<T>(
+/**
+ * The work's outcome, `undefined` when it is late: then it goes on, and what comes of it is disposed of.
+ *
+ * @throws P2PError CLIENT_GONE on abort; what the work throws in time.
+ */
+function soon<T>(
   work: Promise<T>,
   signal: AbortSignal,
-  dispose: (outcome: T) => void = () => {},
-): Promise<T> {
+  dispose: (outcome: T) => void,
+): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', gone);
+    };
     const leave = () => {
-      reject(new P2PError('CLIENT_GONE', 'a root is not waited for any more'));
+      end();
       work.then(dispose, () => {});
     };
-    signal.addEventListener('abort', leave, { once: true });
-    if (signal.aborted) leave();
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+    const gone = () => {
+      leave();
+      reject(new P2PError('CLIENT_GONE', 'a root is not waited for any more'));
+    };
+    const timer = setTimeout(() => {
+      leave();
+      resolve(undefined);
+    }, LATE_MS);
+    signal.addEventListener('abort', gone, { once: true });
+    if (signal.aborted) gone();
+    work.then(resolve, reject).finally(end);
   });
 }
 

@@ -35,7 +35,7 @@ export interface RootsParts {
 const HEDGE_MS = 3_000;
 // One that runs as a server says every half second that it works on it.
 const SILENT_MS = 2_000;
-// For so long its word is taken for it, and not at all by who had to leave another root for it.
+// For so long its word is fresh. Who had to leave another root for it is told nothing.
 const WORDS_MS = 6_000;
 
 interface Root {
@@ -92,16 +92,13 @@ export class RootsUpstream implements Upstream {
     const { apiKey, http, calls } = this.#parts;
     const open: Source['open'] = async ({ address, method, headers, bulk = false, heard }, signal) => {
       const target = `/${apiKey}/${address.url}`;
-      const untilMs = performance.now() + (this.#isRest(headers) ? 0 : WORDS_MS);
-      const heeded = () => {
-        if (performance.now() < untilMs) heard?.();
-      };
+      const staleMs = performance.now() + WORDS_MS;
+      const interim = this.#isRest(headers)
+        ? undefined
+        : () => heard?.(performance.now() < staleMs ? 'fresh' : 'stale');
       const ask = (sent: HeaderLines) => {
         const send = (proof: HeaderLines) =>
-          http.request(
-            { url: url + target, method, headers: { ...sent, ...proof }, bulk, interim: heeded },
-            signal,
-          );
+          http.request({ url: url + target, method, headers: { ...sent, ...proof }, bulk, interim }, signal);
         return calls === undefined ? send({}) : calls.send({ url, audience: ROOT_AUDIENCE }, 'read', send);
       };
       try {

@@ -1,18 +1,20 @@
 import type { Line } from './line.ts';
 
-// Where the origin takes longer for the rest of a chunk it is no better than what was left for it, and none is left for so
-// long.
-const LATE_MS = 2_000;
+// Where the origin takes longer it is no better than what was left for it, and none is left for so long; twice as long
+// each time in a row.
 const REST_MS = 30_000;
+const MAX_REST_MS = 600_000;
 
 /**
  * Leaves what is slow, and not silent, for the origin: by one request at a time, for when it is this node's link that is
- * slow, or the origin itself, none would fare better.
+ * slow, or the origin itself, or all that have much to do, none would fare better.
  */
 export class Straying {
   readonly #now: () => number;
-  /** What has left a slow source for the origin, and is still on its way from there. */
+  /** What has left a slow source for the origin, and is still on its way from there; and what is late for it. */
   #line: Line | undefined;
+  #lateMs = 0;
+  #restMs = REST_MS;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
 
   /** `now` is milliseconds of a clock that nobody sets. */
@@ -20,10 +22,11 @@ export class Straying {
     this.#now = now;
   }
 
-  /** Whether a request may leave now; it then does. */
-  begin(line: Line): boolean {
+  /** Whether a request may leave now, which it then does, for an origin that is worth it within `lateMs`. */
+  begin(line: Line, lateMs: number): boolean {
     if (this.#line !== undefined || this.#now() < this.#notBeforeMs) return false;
     this.#line = line;
+    this.#lateMs = lateMs;
     return true;
   }
 
@@ -32,6 +35,11 @@ export class Straying {
     if (this.#line !== line) return;
     this.#line = undefined;
     const nowMs = this.#now();
-    if (nowMs - startedMs > LATE_MS) this.#notBeforeMs = nowMs + REST_MS;
+    if (nowMs - startedMs <= this.#lateMs) {
+      this.#restMs = REST_MS;
+      return;
+    }
+    this.#notBeforeMs = nowMs + this.#restMs;
+    this.#restMs = Math.min(MAX_REST_MS, 2 * this.#restMs);
   }
 }

@@ -1,0 +1,27 @@
+import type { Word } from '../../functions/blob/upstream.ts';
+
+/** What a source has said of its work, each word taken once. */
+export class Words {
+  #isFresh = false;
+  #isStale = false;
+
+  /** Notes a word. */
+  came(word: Word): void {
+    if (word === 'fresh') this.#isFresh = true;
+    else this.#isStale = true;
+  }
+
+  /** Whether a fresh word has come since this was asked last. */
+  takeFresh(): boolean {
+    const isFresh = this.#isFresh;
+    this.#isFresh = false;
+    return isFresh;
+  }
+
+  /** Whether a stale word has come since this was asked last. */
+  takeStale(): boolean {
+    const isStale = this.#isStale;
+    this.#isStale = false;
+    return isStale;
+  }
+}
