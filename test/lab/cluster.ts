@@ -42,6 +42,9 @@ const SECRET = 'the lab needs no secret, but its nodes do';
 /** What each node's API is asked with. */
 export const API_TOKEN = 'the-lab-has-nothing-to-hide-from-itself';
 const FOUND_MS = 30_000;
+// Roots, S3 and the origin have machines of their own; on the processors that they share here with all agents they would
+// get less to do their work with the more agents there are.
+const SERVER_NICENESS = -10;
 
 /** The name by which clients of the mirror know the origin. */
 export const REGISTRY = 'registry.lab';
@@ -59,10 +62,11 @@ export async function startCluster(network: Network, options: ClusterOptions): P
   const { delayMs } = options;
   const far = delayMs === undefined ? {} : { delayMs };
   const originUrl = `http://${ORIGIN_ADDRESS}:${PORTS.origin}`;
-  const [s3Host, originHost] = [
-    await network.addHost('s3', S3_ADDRESS, far),
-    await network.addHost('origin', ORIGIN_ADDRESS, far),
-  ];
+  const addServer = async (name: string, address: string): Promise<Host> => {
+    const host = await network.addHost(name, address, far);
+    return { ...host, enter: [...host.enter, 'nice', '-n', String(SERVER_NICENESS)] };
+  };
+  const [s3Host, originHost] = [await addServer('s3', S3_ADDRESS), await addServer('origin', ORIGIN_ADDRESS)];
   const s3 = await startMachine(s3Host, {
     start: () => startMinio(s3Host, PORTS.s3),
     pids: ({ pid }) => [pid],
@@ -106,7 +110,7 @@ export async function startCluster(network: Network, options: ClusterOptions): P
   const { env = {} } = options;
   const roots: NodeMachine[] = [];
   for (let index = 0; index < options.roots; index += 1) {
-    const host = await network.addHost(`root${index + 1}`, rootAddress(index), far);
+    const host = await addServer(`root${index + 1}`, rootAddress(index));
     roots.push(await startNodeMachine(host, options.dir, root, env));
   }
   const hosts: Host[] = [];

@@ -1,13 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Reply, ReplyBody, Source } from '../../../functions/blob/upstream.ts';
+import type { Reply, ReplyBody, Source, Word } from '../../../functions/blob/upstream.ts';
 import { parseAddress } from '../../../functions/protocol/address.ts';
 import { P2PError } from '../../../functions/protocol/errors.ts';
 import { type HedgeableSource, HedgedUpstream } from '../../../sidecar/upstream/hedged.ts';
 import type { Patience } from '../../../sidecar/upstream/line.ts';
 import { rejects } from '../../support/rejects.ts';
 import { turnedVigil } from '../../support/turned-vigil.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('sidecar/upstream/hedged');
 
@@ -27,7 +28,7 @@ function source(
   const seen = { asked: 0, overtaken: 0, left: 0, discarded: 0, aborted: 0 };
   let answer: (reply: Reply) => void = () => {};
   let fail: (error: unknown) => void = () => {};
-  let hear = () => {};
+  let hear: (word?: Word) => void = () => {};
   // One that is read goes on until it is aborted.
   let stop: (error: unknown) => void = () => {};
   let sink: (piece: Uint8Array) => void | Promise<void> = () => {};
@@ -46,7 +47,7 @@ function source(
     kind: 'root',
     open: (query, signal) => {
       seen.asked += 1;
-      hear = () => query.heard?.();
+      hear = (word) => query.heard?.(word);
       signal.addEventListener('abort', () => {
         seen.aborted += 1;
         stop(new P2PError('CLIENT_GONE', 'aborted'));
@@ -78,7 +79,7 @@ function source(
         headers: { 'x-name': name, 'content-range': 'bytes 0-999999/1000000', ...more },
         body,
       }),
-    hear: () => hear(),
+    hear: (word?: Word) => hear(word),
     send: (bytes: number) => sink(new Uint8Array(bytes)),
     fail: () => fail(new P2PError('UPSTREAM_UNREACHABLE', name)),
   };
@@ -423,6 +424,69 @@ test('bears silence for longer once there was word, and passes on the words of s
     first.answer();
     await opening;
   }
+});
+
+test('leaves a root that has said for long that it is at work for the origin by one request at a time', async () => {
+  const lab = turnedVigil();
+  const roots = [1, 2, 3].map(() => source('root', { afterMs: 1, silentMs: 20 }));
+  const origins = roots.map(() => source('origin'));
+  let asked = 0;
+  const upstream = new HedgedUpstream({
+    upstream: {
+      *sources() {
+        const at = asked;
+        asked += 1;
+        yield { ...(roots[at] as Asked).source, kind: 'root' };
+        yield { ...(origins[at] as Asked).source, kind: 'origin' };
+      },
+    },
+    vigil: lab.vigil,
+    now: () => lab.clock.nowMs,
+    patience: { allMs: 40, eachMs: 1 },
+    onHedge: () => {},
+  });
+  const ask = () => {
+    const [first] = upstream.sources(QUERY.address, { index: 0, chain: undefined });
+    return open(first);
+  };
+  const talking = setInterval(() => {
+    for (const { hear } of roots) hear('stale');
+  }, 5);
+  const originsAsked = () => origins.map(({ seen }) => seen.asked);
+  const opened = [ask(), ask()];
+  await until('one that has left', () => originsAsked().includes(1));
+  await wait(100);
+  assert.equal(originsAsked(), [1, 0, 0]);
+  // What the origin has given soon is a reason for another to go there too.
+  origins[0]?.answer();
+  (await opened[0])?.body.discard();
+  await until('the second that has left', () => origins[1]?.seen.asked === 1);
+  lab.clock.nowMs += 4_001;
+  origins[1]?.answer();
+  (await opened[1])?.body.discard();
+  // That took long: nobody goes for a while.
+  opened.push(ask());
+  await wait(100);
+  assert.equal(originsAsked(), [1, 1, 0]);
+  lab.clock.nowMs += 30_000;
+  await until('the third that has left', () => origins[2]?.seen.asked === 1);
+  clearInterval(talking);
+  roots[2]?.answer();
+  (await opened[2])?.body.discard();
+});
+
+test('leaves a root for the origin at once when it falls silent', async () => {
+  const [first, second] = [source('root', { afterMs: 1, silentMs: 1 }), source('origin')];
+  const { next } = hedgedWith(
+    { allMs: 40, eachMs: 1 },
+    { source: { ...first.source, kind: 'root' } },
+    { source: { ...second.source, kind: 'origin' } },
+  );
+  const opening = open(next());
+  first.hear('fresh');
+  await until('one that has left', () => second.seen.asked === 1);
+  second.answer();
+  assert.is((await opening).from?.name, 'origin');
 });
 
 /** Two siblings and then a third of that kind, for a client that has waited long. */

@@ -5,6 +5,7 @@ import { parseAddress } from '../../../functions/protocol/address.ts';
 import { PLAN_TYPE } from '../../../functions/protocol/plan.ts';
 import { Plans } from '../../../sidecar/upstream/plans.ts';
 import { blobOf, sha256 } from '../../support/blob-of.ts';
+import { until } from '../../support/until.ts';
 
 const test = suite('sidecar/upstream/plans');
 
@@ -51,6 +52,42 @@ test('tells of each piece that comes of a chunk, of which nobody sees any before
   );
   assert.is(heard, 4);
   await reply.body.read((piece) => assert.ok(bytes.equals(piece)));
+});
+
+test('waits for a plan for two seconds at most, and asks for the bytes then', async () => {
+  const plans = new Plans({
+    http: { request: () => Promise.reject(new Error('no store is asked')) },
+    chunkBytes: CHUNK,
+    now: () => 0,
+  });
+  const asked: string[] = [];
+  let refuse: (reply: Reply) => void = () => {};
+  let discarded = 0;
+  const reply = await plans.open(
+    {
+      address: parseAddress('http://origin.test/x'),
+      method: 'GET',
+      headers: { range: `bytes=0-${CHUNK - 1}` },
+    },
+    new AbortController().signal,
+    async ({ method, headers }) => {
+      const isPlan = headers.accept === PLAN_TYPE;
+      asked.push(`${method} ${isPlan ? 'plan' : 'bytes'}`);
+      if (!isPlan) return replyOf(206, {}, bytes);
+      if (method === 'HEAD') return replyOf(200, { 'content-type': PLAN_TYPE }, Buffer.alloc(0));
+      return new Promise((resolve) => {
+        refuse = resolve;
+      });
+    },
+  );
+  assert.equal(asked, ['HEAD plan', 'GET plan', 'GET bytes']);
+  assert.is(reply.status, 206);
+  const late = replyOf(403, {}, Buffer.alloc(0));
+  const discard = () => {
+    discarded += 1;
+  };
+  refuse({ ...late, body: { ...late.body, discard } });
+  await until('a late refusal that is given up', () => discarded === 1);
 });
 
 test.run();
