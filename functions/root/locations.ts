@@ -5,8 +5,10 @@ import { ExpiringMap } from '../service/expiring-map.ts';
 const FOUND_MS = 60_000;
 // What is not there may be put by another instance.
 const ABSENT_MS = 1_000;
-// Some 500 bytes each.
-const MAX_KNOWN = 20_000;
+// Of a URL that is nearly over a plan would be of no use. A function's clock may have stood still meanwhile.
+const MARGIN_MS = 60_000;
+// Some 500 bytes each, 2 KiB with the token of a session.
+const MAX_KNOWN = 5_000;
 
 /** What is asked for each object that is not known. */
 export type Locate = (path: string) => Promise<Located | undefined>;
@@ -31,7 +33,8 @@ export class Locations {
   /** Where the object is, or was up to a minute ago; `undefined` where there is, or was a second ago, none. */
   find(path: string): Promise<Located | undefined> {
     const known = this.#found.get(path);
-    if (known !== undefined || this.#absent.get(path)) return Promise.resolve(known);
+    if (known !== undefined && known.untilMs - Date.now() > MARGIN_MS) return Promise.resolve(known);
+    if (this.#absent.get(path)) return Promise.resolve(undefined);
     const running = this.#finding.get(path);
     if (running !== undefined) return running;
     const finding: Promise<Located | undefined> = this.#locate(path)

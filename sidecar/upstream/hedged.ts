@@ -24,6 +24,8 @@ import { Words } from './words.ts';
 // has been waited for twice as long.
 const LATE_FOR_REST_MS = 2_000;
 const LATE_FOR_WORDS_MS = 4_000;
+// So much longer, at most, is waited for one who says nothing else.
+const STALE_MS = 40_000;
 
 /** A source that is not waited for alone, nor to the end, when it takes long. */
 export interface HedgeableSource extends Source {
@@ -86,14 +88,23 @@ export class HedgedUpstream implements Upstream {
   }
 
   #open(request: Request, source: Source, signal: AbortSignal): Promise<Reply> {
-    const startedMs = this.#parts.now();
     const opening = this.#openHedged(request, source, signal);
-    const opened =
-      source.kind === 'origin'
-        ? ended(opening, () => this.#straying.returned(request.line, startedMs))
-        : opening;
+    const opened = source.kind === 'origin' ? this.#returning(request, opening) : opening;
     // It is no sibling that is asked, which could wait for whoever waits for this: that is worth waiting for.
     return source.kind === 'sibling' ? opened : telling(opened, request.query.heard);
+  }
+
+  /** What the origin says, with word of it for those who would leave for it. */
+  #returning({ line, isChunk }: Request, opening: Promise<Reply>): Promise<Reply> {
+    const startedMs = this.#parts.now();
+    const returned = (hasGiven: boolean) => this.#straying.returned(line, startedMs, hasGiven);
+    if (isChunk) return ended(opening, returned);
+    // What is passed on as it comes is read as slowly as its client reads.
+    opening.then(
+      () => returned(true),
+      () => returned(false),
+    );
+    return opening;
   }
 
   async #openHedged(request: Request, source: Source, signal: AbortSignal): Promise<Reply> {
@@ -184,7 +195,9 @@ export class HedgedUpstream implements Upstream {
       waitedMs = shareMs;
     }
     // Where all have asked a root for as much as its link brings in so long, nobody is served sooner by the origin.
-    while (next.kind === 'origin' && words.takeStale() && !this.#straying.begin(line, LATE_FOR_WORDS_MS))
+    const untilMs = this.#parts.now() + STALE_MS;
+    const mayStay = () => words.takeStale() && this.#parts.now() < untilMs;
+    while (next.kind === 'origin' && mayStay() && !this.#straying.begin(line, LATE_FOR_WORDS_MS))
       if (await settlesWithin(opening, silentMs, silentMs, isHeard)) return undefined;
     line.waited(waitedMs);
     return line.next();

@@ -15,19 +15,28 @@ export async function telling<T>(work: Promise<T>, heard: (() => void) | undefin
   }
 }
 
-/** The reply, with word of its end, or that there is none. */
-export async function ended(opening: Promise<Reply>, end: () => void): Promise<Reply> {
+/** The reply, with word of its end: whether all of it was read, or there is none. */
+export async function ended(opening: Promise<Reply>, end: (isWhole: boolean) => void): Promise<Reply> {
   const reply = await opening.catch((error: unknown) => {
-    end();
+    end(false);
     throw error;
   });
+  const during = async (reading: Promise<void>) => {
+    let isWhole = false;
+    try {
+      await reading;
+      isWhole = true;
+    } finally {
+      end(isWhole);
+    }
+  };
   const { body } = reply;
   const { fill } = body;
   const own: ReplyBody = {
-    read: (sink) => body.read(sink).finally(end),
-    ...(fill && { fill: (target, progressed) => fill(target, progressed).finally(end) }),
+    read: (sink) => during(body.read(sink)),
+    ...(fill && { fill: (target, progressed) => during(fill(target, progressed)) }),
     discard() {
-      end();
+      end(false);
       body.discard();
     },
   };

@@ -5,7 +5,7 @@ import { Locations } from '../../../functions/root/locations.ts';
 
 const test = suite('functions/root/locations');
 
-const PLACE: Located = { url: 'http://s3/a', untilMs: 900_000, length: 4, sha256: 'aa' };
+const PLACE: Located = { url: 'http://s3/a', untilMs: Date.now() + 900_000, length: 4, sha256: 'aa' };
 
 /** A store that answers when it is told to. */
 function asked() {
@@ -49,6 +49,15 @@ test('believes for a second that there is none', async () => {
   const second = locations.find('a');
   answers[1]?.(PLACE);
   assert.equal(await second, PLACE);
+});
+
+test('asks anew where a URL is nearly over', async () => {
+  const { answers, locations } = asked();
+  const first = locations.find('a');
+  answers[0]?.({ ...PLACE, untilMs: Date.now() + 59_000 });
+  await first;
+  void locations.find('a');
+  assert.is(answers.length, 2);
 });
 
 test('keeps no failure, and asks for each object by itself', async () => {

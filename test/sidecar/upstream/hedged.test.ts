@@ -1,11 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Reply, ReplyBody, Source, Word } from '../../../functions/blob/upstream.ts';
+import type { Reply, ReplyBody, Source, Wanted, Word } from '../../../functions/blob/upstream.ts';
 import { parseAddress } from '../../../functions/protocol/address.ts';
 import { P2PError } from '../../../functions/protocol/errors.ts';
 import { type HedgeableSource, HedgedUpstream } from '../../../sidecar/upstream/hedged.ts';
-import type { Patience } from '../../../sidecar/upstream/line.ts';
+import { Line, type Patience } from '../../../sidecar/upstream/line.ts';
+import { Straying } from '../../../sidecar/upstream/straying.ts';
 import { rejects } from '../../support/rejects.ts';
 import { turnedVigil } from '../../support/turned-vigil.ts';
 import { until } from '../../support/until.ts';
@@ -426,9 +427,10 @@ test('bears silence for longer once there was word, and passes on the words of s
   }
 });
 
-test('leaves a root that has said for long that it is at work for the origin by one request at a time', async () => {
+/** Requests for a root that says over and over that it is at work, with the origin behind it. */
+function atWork(count: number) {
   const lab = turnedVigil();
-  const roots = [1, 2, 3].map(() => source('root', { afterMs: 1, silentMs: 20 }));
+  const roots = Array.from({ length: count }, () => source('root', { afterMs: 1, silentMs: 20 }));
   const origins = roots.map(() => source('origin'));
   let asked = 0;
   const upstream = new HedgedUpstream({
@@ -445,34 +447,77 @@ test('leaves a root that has said for long that it is at work for the origin by 
     patience: { allMs: 40, eachMs: 1 },
     onHedge: () => {},
   });
-  const ask = () => {
-    const [first] = upstream.sources(QUERY.address, { index: 0, chain: undefined });
-    return open(first);
-  };
   const talking = setInterval(() => {
     for (const { hear } of roots) hear('stale');
   }, 5);
-  const originsAsked = () => origins.map(({ seen }) => seen.asked);
-  const opened = [ask(), ask()];
-  await until('one that has left', () => originsAsked().includes(1));
+  return {
+    roots,
+    origins,
+    clock: lab.clock,
+    ask(wanted?: Wanted) {
+      const [first] = upstream.sources(QUERY.address, wanted);
+      return open(first);
+    },
+    originsAsked: () => origins.map(({ seen }) => seen.asked),
+    [Symbol.dispose]: () => clearInterval(talking),
+  };
+}
+
+const CHUNK: Wanted = { index: 0, chain: undefined };
+
+test('leaves a root that has said for long that it is at work for the origin by one request at a time', async () => {
+  using lab = atWork(3);
+  const opened = [lab.ask(CHUNK), lab.ask(CHUNK)];
+  await until('one that has left', () => lab.originsAsked().includes(1));
   await wait(100);
-  assert.equal(originsAsked(), [1, 0, 0]);
-  // What the origin has given soon is a reason for another to go there too.
-  origins[0]?.answer();
+  assert.equal(lab.originsAsked(), [1, 0, 0]);
+  // Others were sooner: nobody goes there for a while.
+  lab.roots[0]?.answer();
   (await opened[0])?.body.discard();
-  await until('the second that has left', () => origins[1]?.seen.asked === 1);
-  lab.clock.nowMs += 4_001;
-  origins[1]?.answer();
-  (await opened[1])?.body.discard();
-  // That took long: nobody goes for a while.
-  opened.push(ask());
+  assert.is(lab.origins[0]?.seen.aborted, 1);
+  lab.origins[0]?.fail();
   await wait(100);
-  assert.equal(originsAsked(), [1, 1, 0]);
+  assert.equal(lab.originsAsked(), [1, 0, 0]);
   lab.clock.nowMs += 30_000;
-  await until('the third that has left', () => origins[2]?.seen.asked === 1);
-  clearInterval(talking);
-  roots[2]?.answer();
+  await until('the second that has left', () => lab.origins[1]?.seen.asked === 1);
+  lab.clock.nowMs += 4_001;
+  lab.origins[1]?.answer();
+  (await opened[1])?.body.discard();
+  // Nor was it worth it this time: for twice as long.
+  opened.push(lab.ask(CHUNK));
+  for (const ms of [0, 30_000]) {
+    lab.clock.nowMs += ms;
+    await wait(100);
+    assert.equal(lab.originsAsked(), [1, 1, 0]);
+  }
+  lab.clock.nowMs += 10_000;
+  // For longer than that none is had wait by who says nothing else.
+  await until('the third that has left', () => lab.origins[2]?.seen.asked === 1);
+  lab.origins[2]?.answer();
   (await opened[2])?.body.discard();
+});
+
+test('lets the next leave for the origin once that has answered what is passed on as it comes', async () => {
+  using lab = atWork(2);
+  const opened = [lab.ask(), lab.ask()];
+  await until('one that has left', () => lab.originsAsked().includes(1));
+  lab.origins[0]?.answer();
+  // Nobody reads it yet.
+  await opened[0];
+  await until('the next that has left', () => lab.origins[1]?.seen.asked === 1);
+  lab.origins[1]?.answer();
+  for (const each of opened) (await each).body.discard();
+});
+
+test('lets another leave for the origin where the first never went', async () => {
+  const clock = { nowMs: 0 };
+  const straying = new Straying(() => clock.nowMs);
+  const [first, second] = [new Line([], LONG), new Line([], LONG)];
+  assert.ok(straying.begin(first, 1_000));
+  clock.nowMs = 59_999;
+  assert.is(straying.begin(second, 1_000), false);
+  clock.nowMs = 60_000;
+  assert.ok(straying.begin(second, 1_000));
 });
 
 test('leaves a root for the origin at once when it falls silent', async () => {
