@@ -78,7 +78,8 @@ export class FolderShelf implements Shelf {
   /** A file; it may have been removed since it was listed. */
   async #look(name: string): Promise<Kept | undefined> {
     const facts = await stat(join(this.#root, name)).catch(() => undefined);
-    return facts?.isFile() ? { name, bytes: facts.size, ageMs: this.#now() - facts.mtimeMs } : undefined;
+    if (!facts?.isFile()) return undefined;
+    return { name, bytes: facts.size, ageMs: Math.max(0, this.#now() - facts.mtimeMs) };
   }
 }
 

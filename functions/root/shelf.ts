@@ -3,7 +3,7 @@ export interface Kept {
   /** As `blob/path.ts` makes them. */
   readonly name: string;
   readonly bytes: number;
-  /** How long ago it was put, by the clock of the store. */
+  /** How long ago it was put, by the clock of the store: 0 or more. */
   readonly ageMs: number;
 }
 

@@ -29,6 +29,8 @@ export interface KeptStore extends AsyncDisposable {
   /** Without marks. */
   readonly bare: ChunkStore;
   readonly shelf: Shelf;
+  /** By the store's own clock. */
+  readonly dated: Shelf;
   readonly records: Records;
   /** Milliseconds since the epoch. */
   now(): number;
@@ -143,6 +145,7 @@ function kept(inner: ChunkStore, real: Shelf, records: Records, end: () => Promi
     store: another(),
     bare,
     shelf,
+    dated: real,
     records,
     now,
     another,

@@ -58,6 +58,18 @@ test('takes names of images, URLs and origins for what was learnt there', () => 
 });
 
 for (const [where, each, open] of places) {
+  each(`${where}: removes what has just been put`, async () => {
+    await using kept = await open();
+    const source = `${HUB}/v2/library/alpine`;
+    const parts = { ...partsOf(kept), shelf: kept.dated };
+    for (const key of ['aa', 'bb', 'cc', 'dd', 'ee']) {
+      await keepBlob(kept.bare, key, { source });
+      const { blobs, lent } = await purge(target({ repository: 'alpine' }), parts, always);
+      assert.equal({ blobs, lent }, { blobs: 1, lent: { blobs: 0, waitMs: 0 } });
+    }
+    assert.equal(await lettersLeft(kept), []);
+  });
+
   each(
     `${where}: forgets a repository, or an origin, and nothing else, and is done when done once`,
     async () => {
