@@ -2,9 +2,10 @@ import type { LookupFunction } from 'node:net';
 import type { Reply } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
 import { hasCode } from '../protocol/errors.ts';
+import type { ConnectionLimits } from './connection-fault.ts';
 import { formatRequest } from './format-request.ts';
 import type { HttpRequest } from './http-request.ts';
-import { type ConnectionLimits, type Outcome, type RangeAsk, RangeConnection } from './range-connection.ts';
+import { type Outcome, type RangeAsk, RangeConnection } from './range-connection.ts';
 import { waitInLine } from './wait-in-line.ts';
 
 // Shorter than the five seconds after which Node's servers, the quickest common ones, drop an idle connection.

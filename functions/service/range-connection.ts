@@ -3,29 +3,19 @@ import { KiB } from '../blob/chunk.ts';
 import type { ReplyBody } from '../blob/upstream.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { BodyReader } from './body-reader.ts';
+import { brokenFault, type ConnectionLimits, timeoutFault } from './connection-fault.ts';
+import { HeadReader } from './head-reader.ts';
 import { ReadPace, ReadRounds } from './read-pace.ts';
-import { parseHead, type ReplyHead } from './reply-head.ts';
+import type { ReplyHead } from './reply-head.ts';
 
-// A head fits, and what of the body comes along with it is little to copy.
+// What of the body comes along with its head is little to copy.
 const SCRATCH_BYTES = 16 * KiB;
 // Of a body that nobody wants so much is read out, for so long between two pieces.
 const DRAIN_BYTES = 64 * KiB;
 const DRAIN_MS = 2_000;
-const END_OF_HEAD = '\r\n\r\n';
-// Of one that works on it for a minute, and says so every half second; more of them would hold a request for ever.
-const MOST_INTERIM = 120;
-// After 101 it is HTTP no more.
-const INTERIM = /^HTTP\/1\.1 1(?!01)\d\d[ \r]/;
 
 // Of all connections of this process.
 const ROUNDS = new ReadRounds();
-
-/** How long each step may take, milliseconds. */
-export interface ConnectionLimits {
-  readonly connectMs: number;
-  readonly firstByteMs: number;
-  readonly idleMs: number;
-}
 
 /** A request to be carried. */
 export interface RangeAsk {
@@ -61,11 +51,9 @@ export class RangeConnection {
   readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   #state: State = 'idle';
   #what = '';
-  #interim: (() => void) | undefined;
-  #interims = 0;
   /** Requests that got a reply on this connection. */
   #served = 0;
-  #head = Buffer.alloc(0);
+  #head = new HeadReader();
   #body: BodyReader | undefined;
   #pace = new ReadPace();
   readonly #readOn = () => {
@@ -109,10 +97,8 @@ export class RangeConnection {
   /** Sends one request; the connection must be free. An abort closes the connection. */
   request({ what, text, interim }: RangeAsk, signal: AbortSignal): Promise<Outcome> {
     this.#what = what;
-    this.#interim = interim;
-    this.#interims = 0;
     this.#state = 'head';
-    this.#head = Buffer.alloc(0);
+    this.#head = new HeadReader(interim);
     if (this.wasIdle) this.#socket.setTimeout(this.#limits.firstByteMs);
     const abort = () => this.#fail(new P2PError('CLIENT_GONE', `${what} was aborted`));
     signal.addEventListener('abort', abort, { once: true });
@@ -166,26 +152,13 @@ export class RangeConnection {
   }
 
   #readHead(piece: Uint8Array): boolean {
-    this.#head = Buffer.concat([this.#head, piece]);
-    const end = this.#head.indexOf(END_OF_HEAD);
-    if (end === -1) {
-      if (this.#head.length >= SCRATCH_BYTES) this.#unsuited();
-      return this.#state === 'head';
-    }
-    const text = this.#head.toString('latin1', 0, end);
-    if (INTERIM.test(text) && this.#interims < MOST_INTERIM) {
-      this.#interims += 1;
-      this.#interim?.();
-      const rest = this.#head.subarray(end + END_OF_HEAD.length);
-      this.#head = Buffer.alloc(0);
-      return this.#state === 'head' && this.#readHead(rest);
-    }
-    const head = parseHead(text);
-    if (head === undefined) {
+    const read = this.#head.take(piece);
+    if (read === 'more' || this.#state !== 'head') return this.#state === 'head';
+    if (read === 'unsuited') {
       this.#unsuited();
       return false;
     }
-    const early = this.#head.subarray(end + END_OF_HEAD.length);
+    const { head, early } = read;
     if (head.length !== undefined && early.length > head.length) {
       this.#tooMuch();
       return false;
@@ -306,20 +279,17 @@ export class RangeConnection {
       this.#broke(new Error('idle for long'));
       return;
     }
-    const { connectMs, firstByteMs, idleMs } = this.#limits;
-    const why = this.#socket.connecting
-      ? `no connection in ${connectMs} ms`
-      : this.#state === 'head'
-        ? `no reply in ${firstByteMs} ms`
-        : `nothing came for ${idleMs} ms`;
-    this.#fail(new P2PError('UPSTREAM_TIMEOUT', `${this.#what}: ${why}`));
+    const phase = this.#socket.connecting ? 'connect' : this.#phase;
+    this.#fail(timeoutFault(this.#what, phase, this.#limits));
+  }
+
+  get #phase(): 'head' | 'body' {
+    return this.#state === 'head' ? 'head' : 'body';
   }
 
   #broke(cause: Error): void {
     if (this.#state === 'closed') return;
-    const name = (cause as NodeJS.ErrnoException).code ?? cause.message;
-    const code = this.#state === 'head' ? 'UPSTREAM_UNREACHABLE' : 'UPSTREAM_TRUNCATED';
-    this.#fail(cause instanceof P2PError ? cause : new P2PError(code, `${this.#what}: ${name}`, { cause }));
+    this.#fail(brokenFault(this.#what, this.#phase, cause));
   }
 
   #fail(error: unknown): void {

@@ -4,7 +4,6 @@ import { loadSettings } from '../../functions/service/config/load.ts';
 import { type Override, parseOverride } from '../../functions/service/config/override.ts';
 import type { Settings } from '../../functions/service/config/settings.ts';
 import { createLog } from '../../functions/service/log.ts';
-import { bindSocket } from '../bound-socket.ts';
 import { type Ports, type SupervisedNode, superviseNode } from '../supervisor.ts';
 import type { Arguments, Flag } from './arguments.ts';
 import type { Command, World } from './command.ts';
@@ -79,7 +78,7 @@ async function start({ flags }: Arguments, world: World): Promise<void> {
     own(['ProxyConfig', 'CertConfig', 'KeyPath'], join(dir, 'ca.key')),
     own(['ProxyConfig', 'CertConfig', 'GenerateCert'], true),
   ];
-  const agentSettings = await withFreeAdminPort(load(world, agentOverrides));
+  const agentSettings = load(world, agentOverrides);
 
   const nodes: SupervisedNode[] = [];
   const stopWithUs = stopOnSignals();
@@ -92,10 +91,13 @@ async function start({ flags }: Arguments, world: World): Promise<void> {
   try {
     const root = running(await superviseNode(rootSettings, parts).catch(naming('root', '--root-port')));
     const P2PConfig = { ...agentSettings.P2PConfig, RootList: [`${LOOPBACK}:${root.ports.p2p}`] };
+    const agentAt = (Port: number) =>
+      superviseNode({ ...agentSettings, P2PConfig, Admin: { ...agentSettings.Admin, Port } }, parts);
+    // The admin port has no flag here, so a second `start` on other ports must not fail for it.
     const agent = running(
-      await superviseNode({ ...agentSettings, P2PConfig }, parts).catch(
-        naming('agent', '--p2p-port, --proxy-port'),
-      ),
+      await agentAt(agentSettings.Admin.Port)
+        .catch(() => agentAt(0))
+        .catch(naming('agent', '--p2p-port, --proxy-port')),
     );
     await Promise.all([root.ready, agent.ready]);
     world.print(
@@ -123,18 +125,6 @@ const naming = (node: string, flags: string) => (error: Error) => {
     ? new P2PError('CONFIG_INVALID', `${node} (${flags}): ${error.message}`, { cause: error })
     : error;
 };
-
-/** The admin port has no flag here, so a second `start` on other ports must not fail for it. */
-async function withFreeAdminPort(settings: Settings): Promise<Settings> {
-  const { Host, Port } = settings.Admin;
-  try {
-    (await bindSocket({ name: 'admin', host: Host, port: Port, setting: 'Admin.Port' })).close();
-    return settings;
-  } catch (error) {
-    if (!(error instanceof P2PError)) throw error;
-    return { ...settings, Admin: { ...settings.Admin, Port: 0 } };
-  }
-}
 
 interface Started {
   readonly root: Ports;

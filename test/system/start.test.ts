@@ -107,6 +107,16 @@ need(
   },
 );
 
+test('started several times at once on other ports, all of them serve', async () => {
+  await using dirs = new AsyncDisposableStack();
+  const some = await Promise.all(
+    [1, 2, 3].map(async () => dirs.use(start(dirs.use(await tempDir()).path, []))),
+  );
+  await Promise.all(some.map(ready));
+  const admins = some.map((started) => /(\d+) admin,/.exec(started.out())?.[1]);
+  assert.is(new Set(admins).size, 3, admins.join(' '));
+});
+
 test('started again on the same folder, it serves what it had without the origin', async () => {
   const bytes = blobOf(5_000_000, 'again');
   const path = `/v2/start/blobs/sha256:${sha256(bytes)}`;

@@ -5,9 +5,11 @@ import type { BlobFacts } from '../facts.ts';
 import type { PageCache } from '../page-cache.ts';
 import { accessPath, chunkPath, factsPath, isCachePath, isMarkPath, keyPath, LAYOUT } from '../path.ts';
 import type { AccessRecord, ChunkStore, Extent } from '../store.ts';
-import { FolderStore, formatRecord, isDiskFull, TEMPORARY } from './folder.ts';
+import { FolderStore } from './folder.ts';
 import { type Found, Ledger } from './ledger.ts';
 import { Loans } from './loans.ts';
+import { isDiskFull, TEMPORARY } from './placing.ts';
+import { formatRecord } from './record.ts';
 import { SEAL_BYTES } from './seal.ts';
 
 // How long one look at the file system's free space is believed.

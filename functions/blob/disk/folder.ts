@@ -1,29 +1,23 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
-import { mkdir, open, rename, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { mkdir, open, rm, rmdir, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { P2PError } from '../../protocol/errors.ts';
-import { type Chunk, type ChunkId, KiB } from '../chunk.ts';
+import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
 import type { PageCache } from '../page-cache.ts';
-import { accessPath, chunkPath, factsPath, keyPath, LAYOUT } from '../path.ts';
+import { accessPath, chunkPath, factsPath, keyPath } from '../path.ts';
 import type { AccessRecord, ChunkStore } from '../store.ts';
 import { FileExtent } from './file-extent.ts';
 import { Loans } from './loans.ts';
+import { identityOf, isMissing, Placing, TEMPORARY, writeFailed } from './placing.ts';
+import { formatRecord, parseRecord, type StoreRecord } from './record.ts';
 import { openSealed, SEAL_BYTES, sealOf, sha256Of } from './seal.ts';
-
-/** Temporary files live beside what they become, so that a rename never crosses file systems. */
-export const TEMPORARY = `${LAYOUT}/.tmp`;
 
 /** Tells backup programs to pass over (bford.info/cachedir). */
 const CACHEDIR_TAG = `Signature: 8a477f597d28d172789f06886806bc55
 # Chunks of blobs that can be fetched again, kept by dadip2p. Safe to delete while it is stopped.
 `;
-
-// A longer write is given page cache in blocks of up to 2 MiB (large folios). In a virtual machine free blocks of that
-// size are the ones whose memory the host has taken back: measured, such writes cost up to four times as much.
-const WRITE_BYTES = 512 * KiB;
 
 // Files kept open for reading in part; far below the usual limit of 1,024 descriptors a process.
 const MOST_OPEN = 256;
@@ -50,10 +44,11 @@ export class FolderStore implements ChunkStore {
     dispose: ({ opened }) => void opened.then((extent) => extent?.close()),
   });
   #checking: Promise<unknown> | undefined;
-  readonly #writing = new Set<Promise<string>>();
+  readonly #placing: Placing;
 
   private constructor(root: string, name: string, pages: PageCache | undefined, loans: Loans) {
     this.#root = root;
+    this.#placing = new Placing(root);
     this.#pages = pages;
     this.#loans = loans;
     this.name = name;
@@ -129,7 +124,7 @@ export class FolderStore implements ChunkStore {
     const path = chunkPath(id);
     this.#forget(path);
     const seal = sealOf(id, chunk);
-    const identity = await this.#place(path, [chunk.bytes, seal]);
+    const identity = await this.#placing.place(path, [chunk.bytes, seal]);
     // Its sum was made of the very bytes that were written; a digest was said of them before.
     if (chunk.sha256 === undefined) this.#checked.set(path, identity);
   }
@@ -139,7 +134,7 @@ export class FolderStore implements ChunkStore {
   }
 
   async writeFacts(addressKey: string, facts: BlobFacts): Promise<void> {
-    await this.#place(factsPath(addressKey), [Buffer.from(formatRecord(facts))]);
+    await this.#placing.place(factsPath(addressKey), [Buffer.from(formatRecord(facts))]);
   }
 
   readAccess(key: string): Promise<AccessRecord | undefined> {
@@ -147,7 +142,7 @@ export class FolderStore implements ChunkStore {
   }
 
   async writeAccess(key: string, record: AccessRecord): Promise<void> {
-    await this.#place(accessPath(key), [Buffer.from(formatRecord(record))]);
+    await this.#placing.place(accessPath(key), [Buffer.from(formatRecord(record))]);
   }
 
   async remove(key: string): Promise<void> {
@@ -157,7 +152,7 @@ export class FolderStore implements ChunkStore {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([this.#checking, ...this.#writing]);
+    await Promise.allSettled([this.#checking, this.#placing.settled()]);
     this.#open.clear();
   }
 
@@ -227,90 +222,10 @@ export class FolderStore implements ChunkStore {
       throw new P2PError('STORE_READ_FAILED', `cannot read ${path} in ${this.#root}`, { cause });
     }
   }
-
-  /** Resolves to the identity of the file. */
-  async #place(path: string, parts: Uint8Array[]): Promise<string> {
-    const placing = this.#placeFile(path, parts);
-    this.#writing.add(placing);
-    try {
-      return await placing;
-    } catch (cause) {
-      throw writeFailed(join(this.#root, path), cause);
-    } finally {
-      this.#writing.delete(placing);
-    }
-  }
-
-  async #placeFile(path: string, parts: Uint8Array[]): Promise<string> {
-    const temporary = join(this.#root, TEMPORARY, randomUUID());
-    const target = join(this.#root, path);
-    // Folders are there more often than not, and may go at any time: so try first, make them when they are not.
-    try {
-      const identity = await this.#writeAll(temporary, parts).catch(async (cause) => {
-        if (!isMissing(cause)) throw cause;
-        await mkdir(dirname(temporary), { recursive: true });
-        return this.#writeAll(temporary, parts);
-      });
-      await rename(temporary, target).catch(async (cause) => {
-        if (!isMissing(cause)) throw cause;
-        await mkdir(dirname(target), { recursive: true });
-        await rename(temporary, target);
-      });
-      return identity;
-    } catch (cause) {
-      await unlink(temporary).catch(() => {});
-      throw cause;
-    }
-  }
-
-  async #writeAll(file: string, parts: Uint8Array[]): Promise<string> {
-    await using handle = await open(file, 'wx');
-    for (const part of parts) {
-      for (let at = 0; at < part.length; at += WRITE_BYTES) {
-        const length = Math.min(WRITE_BYTES, part.length - at);
-        const { bytesWritten } = await handle.write(part, at, length);
-        if (bytesWritten < length) throw Object.assign(new Error('short write'), { code: 'ENOSPC' });
-      }
-    }
-    return identityOf(await handle.stat());
-  }
 }
 
 const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW;
 
-/** Changes whenever the file under a name is replaced or written to. */
-const identityOf = ({ ino, mtimeMs, size }: Stats): string => `${ino} ${mtimeMs} ${size}`;
-
-type StoreRecord = BlobFacts | AccessRecord;
-
-/** `<sha-256 of the JSON in hex>\n<JSON>`: what a crash tore does not read as something else. */
-export function formatRecord(record: StoreRecord): string {
-  const json = JSON.stringify(record);
-  return `${createHash('sha256').update(json).digest('hex')}\n${json}`;
-}
-
-function parseRecord<T extends StoreRecord>(text: string): T | undefined {
-  const json = text.slice(65);
-  const sum = createHash('sha256').update(json).digest('hex');
-  return text.slice(0, 65) === `${sum}\n` ? (JSON.parse(json) as T) : undefined;
-}
-
-const codeOf = (cause: unknown): string | undefined => (cause as NodeJS.ErrnoException | undefined)?.code;
-
-const isMissing = (cause: unknown): boolean => codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR';
-
 function ignoreMissing(cause: unknown): void {
   if (!isMissing(cause)) throw cause;
-}
-
-/** True when a write failed for want of space. */
-export function isDiskFull(error: unknown): boolean {
-  const code = codeOf(error instanceof P2PError ? error.cause : error);
-  return code === 'ENOSPC' || code === 'EDQUOT';
-}
-
-function writeFailed(path: string, cause: unknown): P2PError {
-  return new P2PError('STORE_WRITE_FAILED', `cannot write ${path}: ${codeOf(cause) ?? String(cause)}`, {
-    cause,
-  });
 }
