@@ -91,15 +91,25 @@ async function start({ flags }: Arguments, world: World): Promise<void> {
   try {
     const root = running(await superviseNode(rootSettings, parts).catch(naming('root', '--root-port')));
     const P2PConfig = { ...agentSettings.P2PConfig, RootList: [`${LOOPBACK}:${root.ports.p2p}`] };
-    const agentAt = (Port: number) =>
-      superviseNode({ ...agentSettings, P2PConfig, Admin: { ...agentSettings.Admin, Port } }, parts);
+    const agentAt = async (Port: number) => {
+      const settings = { ...agentSettings, P2PConfig, Admin: { ...agentSettings.Admin, Port } };
+      const node = running(await superviseNode(settings, parts));
+      await node.ready;
+      return node;
+    };
     // The admin port has no flag here, so a second `start` on other ports must not fail for it.
-    const agent = running(
-      await agentAt(agentSettings.Admin.Port)
-        .catch(() => agentAt(0))
-        .catch(naming('agent', '--p2p-port, --proxy-port')),
-    );
-    await Promise.all([root.ready, agent.ready]);
+    const somewhere = (error: unknown) => {
+      if (hasCode(error, 'CONFIG_INVALID')) return agentAt(0);
+      throw error;
+    };
+    const starting = agentAt(agentSettings.Admin.Port)
+      .catch(somewhere)
+      .catch(naming('agent', '--p2p-port, --proxy-port'));
+    // Both, so that none is started when this is over.
+    const [rootUp, agentUp] = await Promise.allSettled([root.ready, starting]);
+    if (rootUp.status === 'rejected') throw rootUp.reason;
+    if (agentUp.status === 'rejected') throw agentUp.reason;
+    const agent = agentUp.value;
     world.print(
       formatGuide({ root: root.ports, agent: agent.ports, dir, s3, settings: agentSettings, allowed }),
     );
