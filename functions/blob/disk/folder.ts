@@ -124,9 +124,8 @@ export class FolderStore implements ChunkStore {
     const path = chunkPath(id);
     this.#forget(path);
     const seal = sealOf(id, chunk);
-    const identity = await this.#placing.place(path, [chunk.bytes, seal]);
-    // Its sum was made of the very bytes that were written; a digest was said of them before.
-    if (chunk.sha256 === undefined) this.#checked.set(path, identity);
+    // The sum is of the very bytes that were written.
+    this.#checked.set(path, await this.#placing.place(path, [chunk.bytes, seal]));
   }
 
   readFacts(addressKey: string): Promise<BlobFacts | undefined> {
