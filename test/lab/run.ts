@@ -8,6 +8,10 @@ import { runScenario, SCENARIOS, type ScenarioResult } from './burst.ts';
 import { runInLab } from './isolate.ts';
 import { openLab } from './lab.ts';
 import { formatSummary, formatVerdicts, judge, type Summary, summarise } from './lab-table.ts';
+import { backFreeMemory } from './memory.ts';
+
+// What an agent's process takes, in round figures.
+const AGENT_BYTES = 256 * 2 ** 20;
 
 /** What a run writes down. */
 export interface LabFigures {
@@ -73,6 +77,7 @@ async function main(args: readonly string[]): Promise<number> {
       ...(Number(values['delay-ms']) > 0 && { delayMs: Number(values['delay-ms']) }),
     });
     const size = sizeOf('--size', values.size);
+    await using _memory = await backFreeMemory(lab.dir, Number(values.agents) * (size + AGENT_BYTES));
     const result = await runScenario(lab, { name, size, ...scenario }, sizeOf('--chunk', values.chunk));
     results.push(result);
     const summary = summarise(result);
