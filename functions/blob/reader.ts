@@ -1,21 +1,20 @@
 import { setMaxListeners } from 'node:events';
-import { LRUCache } from 'lru-cache';
 import type { Address } from '../protocol/address.ts';
 import { hasCode, P2PError } from '../protocol/errors.ts';
 import type { Grant } from '../protocol/grant.ts';
 import { Access, type AccessPolicy } from './access/access.ts';
-import { NO_CREDENTIAL } from './access/credential.ts';
 import { Guard, type Guarded, isAway, isRefusal, requestOf } from './access/guard.ts';
 import { Membership } from './access/membership.ts';
 import type { Ask } from './ask.ts';
 import { Blob } from './blob.ts';
 import { Catalog } from './catalog.ts';
 import type { ReaderEvents } from './events.ts';
-import { type BlobFacts, isFresh, sourceOf } from './facts.ts';
+import { sourceOf } from './facts.ts';
 import { Fleet } from './fleet.ts';
 import type { Flight } from './flight.ts';
 import { Hearing } from './hearing.ts';
 import { addressKey, blobKey, claimKey } from './identity.ts';
+import { Knowledge } from './knowledge.ts';
 import { type Claim, type Leases, NO_LEASES, UNLEASED } from './leases.ts';
 import type { LookAhead } from './look-ahead.ts';
 import { factsPath, leasePath } from './path.ts';
@@ -44,9 +43,6 @@ export interface ReaderParts {
   /** For tests: overwrite the memory of chunks that nobody holds, so that a use after release shows. */
   readonly poison?: boolean;
 }
-
-// A doubted blob is fetched anew once for all its chunks' askers, yet again when a bad chunk has come back.
-const DOUBTED_MS = 2_000;
 
 /** What an upstream said of an address, to whoever asked it. */
 interface Opened extends Guarded {
@@ -79,11 +75,11 @@ export class BlobReader {
   readonly #fleet: Fleet;
   readonly #guard: Guard;
   readonly #membership: Membership;
+  readonly #knowledge: Knowledge;
   readonly #probe: Probe;
   readonly #leases: Leases;
   readonly #ended = new AbortController();
   readonly #opening = new Map<string, Opening>();
-  readonly #doubted = new LRUCache<string, true>({ max: 1000, ttl: DOUBTED_MS });
 
   constructor(parts: ReaderParts) {
     const { store, events, sumsAll, now } = parts;
@@ -97,6 +93,13 @@ export class BlobReader {
     this.#guard = new Guard({ ...parts, access: this.access }, signal);
     const stored = new StoredChunks(store, events, sumsAll);
     this.#membership = new Membership({ ...parts, stored }, signal);
+    this.#knowledge = new Knowledge({
+      catalog: this.#catalog,
+      membership: this.#membership,
+      access: this.access,
+      fleet: this.#fleet,
+      now,
+    });
     this.#probe = new Probe(parts, signal);
     this.#leases = parts.leases ?? NO_LEASES;
   }
@@ -123,9 +126,9 @@ export class BlobReader {
     const atHand = this.#openAtOnce(ask);
     if (atHand !== undefined) return atHand;
     const claim = claimKey(ask.address);
-    if (this.#isUncacheable(ask, claim)) return undefined;
-    const known = (await this.#find(ask, claim)) ?? this.#learned(claim);
-    if (known !== undefined && this.#mayUse(ask, known.facts)) return this.#admit(ask, known);
+    if (this.#knowledge.isUncacheable(ask, claim)) return undefined;
+    const known = (await this.#knowledge.find(ask, claim)) ?? this.#knowledge.learned(claim);
+    if (known !== undefined && this.#knowledge.mayUse(ask, known.facts)) return this.#admit(ask, known);
     if (ask.onlyCached) throw new P2PError('NOT_CACHED', 'nothing is known of it here');
     const running = this.#opening.get(claim) ?? this.#learn(claim, ask, known);
     const heard = running.hearing.during(running.opened, ask.heard);
@@ -175,54 +178,10 @@ export class BlobReader {
     const claim = claimKey(address);
     const facts = this.#catalog.peek(claim);
     const isProven = claim === addressKey(address) || facts?.sealed !== undefined;
-    if (facts === undefined || !isProven || !this.#mayUse(ask, facts)) return undefined;
-    if (this.#isUncacheable(ask, claim)) return undefined;
+    if (facts === undefined || !isProven || !this.#knowledge.mayUse(ask, facts)) return undefined;
+    if (this.#knowledge.isUncacheable(ask, claim)) return undefined;
     const grant = this.access.granted(requestOf(ask, facts));
     return grant && new Blob(this.#fleet, ask, facts, grant);
-  }
-
-  /** What a request that is over by now has learnt while the store was read: asking again would fetch a chunk twice. */
-  #learned(claim: string): Guarded | undefined {
-    const facts = this.#catalog.peek(claim);
-    return facts && { facts, isMember: true };
-  }
-
-  /** What is known of a blob: what is proven in this scope, else what is proven elsewhere, else what is claimed. */
-  async #find(ask: Ask, claim: string): Promise<Guarded | undefined> {
-    const proven = addressKey(ask.address);
-    const claimed = await this.#catalog.find(claim);
-    if (claim === proven || claimed?.sealed !== undefined)
-      return claimed && { facts: claimed, isMember: true };
-    const known = this.#membership.isStranger(claim) ? undefined : await this.#catalog.find(proven);
-    if (known !== undefined) {
-      const isMember = claimed?.key === known.key || !this.access.isChecking;
-      return { facts: known, isMember };
-    }
-    if (claimed === undefined) return undefined;
-    const isDoubted = ask.doubtful && !this.#doubted.has(claim) && (await this.#mayRead(ask, claimed));
-    if (!isDoubted) return { facts: claimed, isMember: true };
-    // A node that asks us has seen these bytes fail: fetch them anew, but not at everyone's every word.
-    this.#doubted.set(claim, true);
-    await this.#fleet.drop(ask.address, claimed);
-    return undefined;
-  }
-
-  /** Whether it is known that the asker may read this; whoever may not has not seen it fail either. */
-  async #mayRead(ask: Ask, facts: BlobFacts): Promise<boolean> {
-    const request = requestOf(ask, facts);
-    await this.access.recall(request);
-    return this.access.granted(request) !== undefined;
-  }
-
-  #mayUse(ask: Ask, known: BlobFacts): boolean {
-    const { address, doubtful } = ask;
-    return isFresh(known, this.#parts.now(), address) && (!doubtful || known.digest !== undefined);
-  }
-
-  /** What a credential makes uncacheable may be cacheable without; what is not even so is not with any. */
-  #isUncacheable({ credential }: Ask, claim: string): boolean {
-    if (this.#catalog.isUncacheable(claim)) return true;
-    return credential !== NO_CREDENTIAL && this.#catalog.isUncacheable(privateOf(claim));
   }
 
   async #admit(ask: Ask, known: Guarded): Promise<Blob | undefined> {
@@ -271,8 +230,7 @@ export class BlobReader {
     try {
       const found = await this.#probe.ask({ ...ask, headers: doubting }, known?.facts);
       if (found === undefined) {
-        const isPrivate = ask.credential !== NO_CREDENTIAL;
-        this.#catalog.markUncacheable(isPrivate ? privateOf(claim) : claim);
+        this.#knowledge.markUncacheable(ask, claim);
         return undefined;
       }
       const { facts, opened, said } = found;
@@ -306,14 +264,12 @@ export class BlobReader {
     if (isEphemeral || ask.doubtful) return UNLEASED;
     const look = async () => {
       if (known !== undefined) await this.#catalog.refresh(claim);
-      const found = await this.#find(ask, claim);
-      return found !== undefined && this.#mayUse(ask, found.facts) ? found : undefined;
+      const found = await this.#knowledge.find(ask, claim);
+      return found !== undefined && this.#knowledge.mayUse(ask, found.facts) ? found : undefined;
     };
     return this.#leases.claim(leasePath(factsPath(claim)), look, 'for one', this.#ended.signal);
   }
 }
-
-const privateOf = (claim: string): string => `${claim} with a credential`;
 
 function notOurs(error: unknown): 'refused' {
   if (hasCode(error, 'UPSTREAM_REFUSED')) return 'refused';
