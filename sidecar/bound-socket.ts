@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import * as net from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { P2PError } from '../functions/protocol/errors.ts';
+import { hasCode, P2PError } from '../functions/protocol/errors.ts';
 import type { Listener } from './listeners.ts';
 
 /** A port that is taken but not read from: the process that is given `fd` accepts its connections. */
@@ -51,5 +51,11 @@ export async function bindSocket(listener: Listener): Promise<BoundSocket> {
 export function cannotListen({ host, port, setting }: Listener, code: string): P2PError {
   const reason = REMEDIES.get(code);
   const why = reason === undefined ? code : `${reason} (${code})`;
-  return new P2PError('CONFIG_INVALID', `${setting}: cannot listen on ${host} port ${port}: ${why}`);
+  return new P2PError('CONFIG_INVALID', `${saysOf(setting)} ${host} port ${port}: ${why}`);
 }
+
+/** Whether an error is that of the port of this setting. */
+export const isListenFault = (error: unknown, setting: Listener['setting']): boolean =>
+  hasCode(error, 'CONFIG_INVALID') && (error as Error).message.includes(saysOf(setting));
+
+const saysOf = (setting: Listener['setting']): string => `${setting}: cannot listen on`;

@@ -2,7 +2,7 @@ import type { Anonymity } from '../protocol/grant.ts';
 import type { BlobKey, Chunk, ChunkId } from './chunk.ts';
 import type { BlobFacts } from './facts.ts';
 
-/** A chunk in a store that was checked before, to be read in part. */
+/** A chunk in a store that this process has checked before, or written, to be read in part. */
 export interface Extent {
   /** The store's name. */
   readonly from: string;
@@ -58,8 +58,8 @@ export interface ChunkStore {
   peek(id: ChunkId): Chunk | undefined;
 
   /**
-   * A chunk as it was written, checked against its own digest; the bytes are shared, never written to.
-   * `undefined` is a miss. A chunk that fails its check is removed and is a miss.
+   * A chunk as it was written; the bytes are shared, never written to. What this process has neither written nor checked
+   * before is checked against its own digest. `undefined` is a miss. A chunk that fails its check is removed and is a miss.
    *
    * @throws P2PError STORE_READ_FAILED when the store cannot tell.
    */
@@ -67,8 +67,8 @@ export interface ChunkStore {
 
   /**
    * A chunk that can be served from where it is, without being loaded whole; `undefined` where `read` should be
-   * used: the chunk is not there, was not checked yet, or is better kept in memory. That last does not count with
-   * `asFile`, of one who can do without having it in memory at all.
+   * used: the chunk is not there, was neither written nor checked by this process yet, or is better kept in memory.
+   * That last does not count with `asFile`, of one who can do without having it in memory at all.
    */
   extent(id: ChunkId, asFile?: boolean): Promise<Extent | undefined>;
 

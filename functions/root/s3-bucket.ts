@@ -216,8 +216,7 @@ export class S3Bucket {
       yield (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
         name: Key.slice(this.#prefix.length),
         bytes: Size,
-        // `Date` tells no part of a second, of what was put in it.
-        ageMs: Math.max(0, nowMs - (LastModified?.getTime() ?? nowMs)),
+        ageMs: nowMs - (LastModified?.getTime() ?? nowMs),
       }));
       token = page.NextContinuationToken;
     }

@@ -23,7 +23,7 @@ export function ageOf({ headers }: S3Object): number {
 export interface ListedObject {
   readonly name: string;
   readonly bytes: number;
-  /** By S3's own clock. */
+  /** By S3's own clock; less than 0 of what was put in this second, of which its `Date` tells no part. */
   readonly ageMs: number;
 }
 

@@ -15,13 +15,14 @@ export class S3Shelf implements Shelf {
     this.#bucket = bucket;
   }
 
-  pages(folder: string): AsyncIterable<readonly Kept[]> {
-    return this.#bucket.pages(folder);
+  async *pages(folder: string): AsyncGenerator<readonly Kept[], void, undefined> {
+    for await (const page of this.#bucket.pages(folder))
+      yield page.map((object) => ({ ...object, ageMs: Math.max(0, object.ageMs) }));
   }
 
   async ageOf(name: string): Promise<number | undefined> {
     const object = await this.#bucket.get(name, KiB);
-    return object && ageOf(object);
+    return object && Math.max(0, ageOf(object));
   }
 
   async mark(name: string): Promise<void> {

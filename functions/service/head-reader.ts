@@ -17,12 +17,12 @@ export interface ReadHead {
 
 /** Puts the head of a reply together from pieces, and passes over interim replies before it (RFC 9110 §15.2). */
 export class HeadReader {
-  readonly #interim: (() => void) | undefined;
+  readonly #interim: () => boolean;
   #interims = 0;
   #taken = Buffer.alloc(0);
 
-  /** `interim` is told of each interim reply; it may give up the request. */
-  constructor(interim?: () => void) {
+  /** `interim` is told of each interim reply; `false` gives the request up. */
+  constructor(interim: () => boolean) {
     this.#interim = interim;
   }
 
@@ -35,9 +35,8 @@ export class HeadReader {
     const rest = this.#taken.subarray(end + END_OF_HEAD.length);
     if (INTERIM.test(text) && this.#interims < MOST_INTERIM) {
       this.#interims += 1;
-      this.#interim?.();
       this.#taken = Buffer.alloc(0);
-      return this.take(rest);
+      return this.#interim() ? this.take(rest) : 'more';
     }
     const head = parseHead(text);
     return head === undefined ? 'unsuited' : { head, early: rest };

@@ -53,7 +53,7 @@ export class RangeConnection {
   #what = '';
   /** Requests that got a reply on this connection. */
   #served = 0;
-  #head = new HeadReader();
+  #head: HeadReader | undefined;
   #body: BodyReader | undefined;
   #pace = new ReadPace();
   readonly #readOn = () => {
@@ -98,7 +98,10 @@ export class RangeConnection {
   request({ what, text, interim }: RangeAsk, signal: AbortSignal): Promise<Outcome> {
     this.#what = what;
     this.#state = 'head';
-    this.#head = new HeadReader(interim);
+    this.#head = new HeadReader(() => {
+      interim?.();
+      return this.#state === 'head';
+    });
     if (this.wasIdle) this.#socket.setTimeout(this.#limits.firstByteMs);
     const abort = () => this.#fail(new P2PError('CLIENT_GONE', `${what} was aborted`));
     signal.addEventListener('abort', abort, { once: true });
@@ -152,8 +155,8 @@ export class RangeConnection {
   }
 
   #readHead(piece: Uint8Array): boolean {
-    const read = this.#head.take(piece);
-    if (read === 'more' || this.#state !== 'head') return this.#state === 'head';
+    const read = this.#head?.take(piece) ?? 'more';
+    if (read === 'more') return this.#state === 'head';
     if (read === 'unsuited') {
       this.#unsuited();
       return false;

@@ -4,6 +4,7 @@ import { loadSettings } from '../../functions/service/config/load.ts';
 import { type Override, parseOverride } from '../../functions/service/config/override.ts';
 import type { Settings } from '../../functions/service/config/settings.ts';
 import { createLog } from '../../functions/service/log.ts';
+import { isListenFault } from '../bound-socket.ts';
 import { type Ports, type SupervisedNode, superviseNode } from '../supervisor.ts';
 import type { Arguments, Flag } from './arguments.ts';
 import type { Command, World } from './command.ts';
@@ -82,9 +83,13 @@ async function start({ flags }: Arguments, world: World): Promise<void> {
 
   const nodes: SupervisedNode[] = [];
   const stopWithUs = stopOnSignals();
+  let starting: Promise<SupervisedNode> | undefined;
+  let isOver = false;
   const running = (node: SupervisedNode): SupervisedNode => {
     nodes.push(node);
     stopWithUs(node);
+    // The other one has failed meanwhile.
+    if (isOver) node.stop();
     return node;
   };
   const parts = { log: createLog(rootSettings.LogLevel, { name: 'supervisor' }), worker: world.worker };
@@ -93,23 +98,16 @@ async function start({ flags }: Arguments, world: World): Promise<void> {
     const P2PConfig = { ...agentSettings.P2PConfig, RootList: [`${LOOPBACK}:${root.ports.p2p}`] };
     const agentAt = async (Port: number) => {
       const settings = { ...agentSettings, P2PConfig, Admin: { ...agentSettings.Admin, Port } };
-      const node = running(await superviseNode(settings, parts));
-      await node.ready;
+      const node = await superviseNode(settings, parts).catch(naming('agent', '--p2p-port, --proxy-port'));
+      await running(node).ready;
       return node;
     };
     // The admin port has no flag here, so a second `start` on other ports must not fail for it.
-    const somewhere = (error: unknown) => {
-      if (hasCode(error, 'CONFIG_INVALID')) return agentAt(0);
-      throw error;
-    };
-    const starting = agentAt(agentSettings.Admin.Port)
-      .catch(somewhere)
-      .catch(naming('agent', '--p2p-port, --proxy-port'));
-    // Both, so that none is started when this is over.
-    const [rootUp, agentUp] = await Promise.allSettled([root.ready, starting]);
-    if (rootUp.status === 'rejected') throw rootUp.reason;
-    if (agentUp.status === 'rejected') throw agentUp.reason;
-    const agent = agentUp.value;
+    starting = agentAt(agentSettings.Admin.Port).catch((error: unknown) => {
+      if (isOver || !isListenFault(error, 'Admin.Port')) throw error;
+      return agentAt(0);
+    });
+    const [agent] = await Promise.all([starting, root.ready]);
     world.print(
       formatGuide({ root: root.ports, agent: agent.ports, dir, s3, settings: agentSettings, allowed }),
     );
@@ -119,7 +117,9 @@ async function start({ flags }: Arguments, world: World): Promise<void> {
     // Stopped before both served, as asked.
     if (!hasCode(error, 'DRAINING')) throw error;
   } finally {
+    isOver = true;
     for (const node of nodes) node.stop();
+    await starting?.catch(() => undefined);
     await Promise.allSettled(nodes.map((node) => node.ended));
   }
 }

@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
   struct part parts[THREADS];
   for (int i = 0; i < THREADS; i++) {
     parts[i] = (struct part){memory + i * half, half};
-    pthread_create(&threads[i], NULL, touch, &parts[i]);
+    if (pthread_create(&threads[i], NULL, touch, &parts[i]) != 0) return 1;
   }
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
   for (size_t at = 0; at < size; at += EVERY) madvise(memory + at + PAGE, EVERY - PAGE, MADV_DONTNEED);

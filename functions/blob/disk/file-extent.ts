@@ -4,7 +4,7 @@ import type { PageCache } from '../page-cache.ts';
 import type { Extent, LentFile } from '../store.ts';
 import type { Loans } from './loans.ts';
 
-/** A chunk's file, open, whose bytes were checked before. */
+/** A chunk's file, open, whose bytes this process has checked before, or written. */
 export class FileExtent implements Extent {
   readonly from: string;
   readonly length: number;

@@ -37,7 +37,7 @@ export class FolderStore implements ChunkStore {
   readonly #root: string;
   readonly #pages: PageCache | undefined;
   readonly #loans: Loans;
-  /** Path → the identity of the file whose bytes were checked; another file under the name is checked anew. */
+  /** Path → the identity of the file whose bytes were checked, or written; another file under the name is checked anew. */
   readonly #checked = new LRUCache<string, string>({ max: 200_000 });
   readonly #open = new LRUCache<string, Opening>({
     max: MOST_OPEN,

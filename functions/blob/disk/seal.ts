@@ -29,7 +29,7 @@ export function sha256Of(seal: Buffer): string | undefined {
 
 /**
  * The chunk in a whole file, or `undefined` when the seal does not fit. `trusted` skips looking at the bytes, for
- * a file whose bytes were checked before. The chunk's bytes are a view into `file`.
+ * a file whose bytes this process has checked before, or written. The chunk's bytes are a view into `file`.
  */
 export async function openSealed(id: ChunkId, file: Buffer, trusted: boolean): Promise<Chunk | undefined> {
   const length = file.length - SEAL_BYTES;

@@ -448,13 +448,19 @@ test('connects where its lookup says, and fails as that refuses', async () => {
 });
 
 test('ends a request that is given up when an interim reply comes', async () => {
-  await using peer = await startPeer((socket) => socket.write('HTTP/1.1 102 Processing\r\n\r\n'));
+  // All in one piece.
+  await using peer = await startPeer((socket) => socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(5)));
   await using client = openClient();
   const leaving = new AbortController();
+  let told = 0;
   await rejects(
     'CLIENT_GONE',
-    client.ask(peer.url, leaving.signal, () => leaving.abort()),
+    client.ask(peer.url, leaving.signal, () => {
+      told += 1;
+      leaving.abort();
+    }),
   );
+  assert.is(told, 1);
 });
 
 test.run();
