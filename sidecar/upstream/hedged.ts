@@ -116,9 +116,11 @@ export class HedgedUpstream implements Upstream {
       // Of whom a sibling hears nothing this one may hear nothing either.
       if (source.kind === 'sibling') request.query.heard?.();
     };
-    const opening = source
+    const watched = source
       .open({ ...request.query, heard }, own.signal)
       .then((reply) => this.#watched(request, source, reply, own));
+    const brought = (isWhole: boolean) => isWhole && this.#straying.brought(source.name);
+    const opening = request.isChunk && source.kind === 'root' ? ended(watched, brought) : watched;
     const other = await this.#beside(request, source, opening, words);
     if (other === undefined) return opening;
     const rival = linkTo(signal).own;
@@ -197,10 +199,14 @@ export class HedgedUpstream implements Upstream {
     // Where all have asked a root for as much as its link brings in so long, nobody is served sooner by the origin.
     const untilMs = this.#parts.now() + STALE_MS;
     const mayStay = () => words.takeStale() && this.#parts.now() < untilMs;
-    while (next.kind === 'origin' && mayStay() && !this.#straying.begin(line, LATE_FOR_WORDS_MS))
+    while (next.kind === 'origin' && mayStay() && !this.#mayStray(line, source))
       if (await settlesWithin(opening, silentMs, silentMs, isHeard)) return undefined;
     line.waited(waitedMs);
     return line.next();
+  }
+
+  #mayStray(line: Line, { name }: Source): boolean {
+    return this.#straying.begin(line, LATE_FOR_WORDS_MS, name);
   }
 
   #watched(request: Request, source: HedgeableSource, reply: Reply, own: AbortController): Reply {

@@ -1,3 +1,4 @@
+import { ExpiringMap } from '../../functions/service/expiring-map.ts';
 import type { Line } from './line.ts';
 
 // Where the origin takes longer, or gives nothing, it is no better than what was left for it, and none is left for so long; twice as long
@@ -6,6 +7,9 @@ const REST_MS = 30_000;
 const MAX_REST_MS = 600_000;
 // Who may leave and has not been there by then never will: it has found what it needs elsewhere.
 const HELD_MS = 60_000;
+// Who brought all of something so lately is at work on what others have asked for before, over a link that is full.
+const BROUGHT_MS = 6_000;
+const MOST_BRINGING = 100;
 
 /**
  * Leaves what is slow, and not silent, for the origin: by one request at a time, for when it is this node's link that is
@@ -13,6 +17,7 @@ const HELD_MS = 60_000;
  */
 export class Straying {
   readonly #now: () => number;
+  readonly #bringing: ExpiringMap<true>;
   /** What has left a slow source for the origin, and is still on its way from there; and what is late for it. */
   #line: Line | undefined;
   #lateMs = 0;
@@ -23,10 +28,20 @@ export class Straying {
   /** `now` is milliseconds of a clock that nobody sets. */
   constructor(now: () => number) {
     this.#now = now;
+    this.#bringing = new ExpiringMap({ max: MOST_BRINGING, ttlMs: BROUGHT_MS, now });
   }
 
-  /** Whether a request may leave now, which it then does, for an origin that is worth it within `lateMs`. */
-  begin(line: Line, lateMs: number): boolean {
+  /** Notes that a root has brought a whole chunk, or the rest of one. */
+  brought(name: string): void {
+    this.#bringing.set(name, true);
+  }
+
+  /**
+   * Whether a request may leave now, which it then does, for an origin that is worth it within `lateMs`; where `waitedFor`
+   * brings other chunks meanwhile, it may not.
+   */
+  begin(line: Line, lateMs: number, waitedFor?: string): boolean {
+    if (waitedFor !== undefined && this.#bringing.get(waitedFor)) return false;
     const nowMs = this.#now();
     const isHeld = this.#line !== undefined && nowMs - this.#begunMs < HELD_MS;
     if (isHeld || nowMs < this.#notBeforeMs) return false;

@@ -32,11 +32,13 @@ function source(
   let hear: (word?: Word) => void = () => {};
   // One that is read goes on until it is aborted.
   let stop: (error: unknown) => void = () => {};
+  let end: () => void = () => {};
   let sink: (piece: Uint8Array) => void | Promise<void> = () => {};
   const body: ReplyBody = {
     read: (reader) =>
-      new Promise<void>((_, reject) => {
+      new Promise<void>((resolve, reject) => {
         sink = reader;
+        end = resolve;
         stop = reject;
       }),
     discard: () => {
@@ -82,6 +84,7 @@ function source(
       }),
     hear: (word?: Word) => hear(word),
     send: (bytes: number) => sink(new Uint8Array(bytes)),
+    end: () => end(),
     fail: () => fail(new P2PError('UPSTREAM_UNREACHABLE', name)),
   };
 }
@@ -495,6 +498,23 @@ test('leaves a root that has said for long that it is at work for the origin by 
   await until('the third that has left', () => lab.origins[2]?.seen.asked === 1);
   lab.origins[2]?.answer();
   (await opened[2])?.body.discard();
+});
+
+test('does not leave a root that says that it is at work while it brings other chunks', async () => {
+  using lab = atWork(2);
+  const first = lab.ask(CHUNK);
+  const second = lab.ask(CHUNK);
+  second.catch(() => undefined);
+  lab.roots[0]?.answer();
+  const reading = (await first)?.body.read(() => {});
+  lab.roots[0]?.end();
+  await reading;
+  await wait(100);
+  assert.equal(lab.originsAsked(), [0, 0]);
+  lab.clock.nowMs += 6_000;
+  await until('one that has left', () => lab.originsAsked()[1] === 1);
+  lab.origins[1]?.answer();
+  await second;
 });
 
 test('lets the next leave for the origin once that has answered what is passed on as it comes', async () => {
