@@ -10,6 +10,7 @@ import { seeded } from '../support/seeded.ts';
 import { shared } from '../support/shared.ts';
 import { type StrictS3, startStrictS3 } from '../support/strict-s3.ts';
 import { functionEnv, s3Env } from '../support/through-function.ts';
+import { until } from '../support/until.ts';
 
 const NAME = 'system/fill-once';
 const test = suite(NAME);
@@ -176,8 +177,9 @@ real('without conditional writes the bytes are right all the same, and it is sai
     await using world = await cold(`conditions ${conditions}`);
     world.s3.conditions = conditions;
     for (const answer of await together(world, 3)) assert.is(answer, world.digest, logOf(world.lambda));
-    const said = world.lambda.output().match(/"leases_unavailable"/g) ?? [];
-    assert.is(said.length, world.lambda.coldStarts, 'once an instance');
+    const said = () => world.lambda.output().match(/"leases_unavailable"/g)?.length ?? 0;
+    await until('a word of each instance', () => said() >= world.lambda.coldStarts);
+    assert.is(said(), world.lambda.coldStarts, 'once an instance');
     assert.equal(leasesLeft(world), []);
   }
 });

@@ -15,6 +15,7 @@ import type { S3Server } from '../support/s3-server.ts';
 import { shared } from '../support/shared.ts';
 import { startStrictS3 } from '../support/strict-s3.ts';
 import { functionEnv, pullTwice, s3Env, startAgentOf } from '../support/through-function.ts';
+import { until } from '../support/until.ts';
 
 const NAME = 'system/function-url';
 const test = suite(NAME);
@@ -102,7 +103,8 @@ real(
     const env = (tmp: string) => functionEnv(origin, tmp, { ...s3Env(s3), ...size });
     await using lambda = await startFunctionUrl({ env });
     assert.is((await get(`${lambda.url}/healthz`)).status, 502);
-    assert.match(lambda.output(), /P2PConfig\.CacheConfig\.ChunkSize: a chunk of 8388608 bytes does not fit/);
+    const why = /P2PConfig\.CacheConfig\.ChunkSize: a chunk of 8388608 bytes does not fit/;
+    await until('the reason in the log', () => why.test(lambda.output()));
   },
 );
 
@@ -125,7 +127,9 @@ test('the check of settings that is compiled into the bundle finds what the one 
   assert.match(told, /6 faults/);
   await using lambda = await startFunctionUrl({ env: () => wrong });
   assert.is((await get(`${lambda.url}/healthz`)).status, 502);
-  assert.ok(lambda.output().includes(told), `${told}\n\n${lambda.output()}`);
+  await until(told, () => lambda.output().includes(told)).catch((cause) => {
+    throw new Error(lambda.output(), { cause });
+  });
 });
 
 test.run();
