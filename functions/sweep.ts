@@ -38,6 +38,8 @@ export async function handler(event: object, context: LambdaContext): Promise<ob
     if ('requestContext' in event) return await handle(event, context);
     return await sweeperOf(root.core).sweep(false, () => context.getRemainingTimeInMillis() > RESERVE_MS);
   } finally {
+    // The platform freezes the instance when this returns.
+    await root.reader.settled();
     await countCall(startedMs, root.core);
   }
 }

@@ -42,10 +42,10 @@ export async function handler(event: object, context: LambdaContext): Promise<ob
     if (call === undefined) return await handle(event, context);
     const budgetMs = Math.floor(context.getRemainingTimeInMillis() * SHARE_OF_TIME);
     await warmer.perform(call, AbortSignal.timeout(budgetMs), NEVER);
-    // The platform freezes the instance when this returns: what was fetched must be kept by then.
-    await root.reader.settled();
     return {};
   } finally {
+    // The platform freezes the instance when this returns: what was fetched must be kept by then.
+    await root.reader.settled();
     await countCall(startedMs, root.core);
   }
 }

@@ -40,6 +40,8 @@ export interface Leases {
     waiting: Waiting,
     signal: AbortSignal,
   ): Promise<Claim<T>>;
+  /** Resolves when nothing is under way that was begun before anyone waited for it. */
+  settled?(): Promise<void>;
 }
 
 /** For a process that has its store to itself. */

@@ -163,6 +163,8 @@ export class BlobReader {
   async settled(): Promise<void> {
     await this.#fleet.settled();
     await this.access.settled();
+    // A store that was asked before a freeze, and answers after it, looks slow.
+    await this.#leases.settled?.();
   }
 
   /** Ends flights under way with an error and closes the store. */

@@ -67,6 +67,10 @@ export class ImpatientLeases implements Leases {
     }
   }
 
+  async settled(): Promise<void> {
+    await this.#parts.leases.settled?.();
+  }
+
   async #soon<T>(work: Promise<T>): Promise<T | undefined> {
     const over = new AbortController();
     try {

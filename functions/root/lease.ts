@@ -63,6 +63,10 @@ export class StoreLeases implements Leases {
     this.#isConditional().catch((cause: unknown) => this.#parts.failed({ cause }));
   }
 
+  async settled(): Promise<void> {
+    await this.#conditional?.catch(() => undefined);
+  }
+
   async claim<T>(
     name: string,
     look: () => Promise<T | undefined>,

@@ -30,6 +30,7 @@ function process(board: LeaseBoard, options: { isConditional?: () => Promise<boo
   return {
     failures,
     waitedAtMs,
+    leases,
     claim: (waiting: Waiting = 'until found', signal: AbortSignal = never): Promise<Claim<string>> =>
       leases.claim(NAME, async () => board.stored.get(NAME), waiting, signal),
   };
@@ -221,6 +222,28 @@ test('whoever gives up waiting is let go', async () => {
   gone.abort(new Error('closed'));
   await failed.opened;
   assert.is(await settled, 'closed');
+});
+
+test('is settled once it is known what the store can do, or that it cannot be told', async () => {
+  for (const fails of [false, true]) {
+    const told = gate();
+    const isConditional = async () => {
+      await told.opened;
+      if (fails) throw new Error('S3 is away');
+      return true;
+    };
+    const { leases } = process(leaseBoard(), { isConditional });
+    await leases.settled();
+    leases.start();
+    let isSettled = false;
+    const settled = leases.settled().then(() => {
+      isSettled = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.not(isSettled);
+    told.open();
+    await settled;
+  }
 });
 
 test.run();
