@@ -17,6 +17,8 @@ import type { Giver, Reply, ShownRight, Source, Upstream } from './upstream.ts';
 
 // A fill that gets on a little each round goes on, but not for ever.
 const MAX_ROUNDS = 8;
+// A client that has nothing else to read for so long is held up.
+const AWAITED_MS = 2_000;
 // A client that sees nothing for so long is shown sooner what comes from those it can be shown.
 const URGENT_MS = 10_000;
 
@@ -168,6 +170,7 @@ export class Filler {
       headers: { ...headersFor(filling, source), range },
       bulk: true,
       heard: () => flight.heard(),
+      isAwaited: () => flight.awaitedMs >= AWAITED_MS,
       // Of a chunk whose digest is known nothing is shown before it is whole, whoever it comes from.
       isUrgent: () => (flight.isTrusted || flight.expected === undefined) && flight.awaitedMs >= URGENT_MS,
     } as const;

@@ -11,6 +11,8 @@ import { addressKey } from './identity.ts';
 
 // A doubted blob is fetched anew once for all its chunks' askers, yet again when a bad chunk has come back.
 const DOUBTED_MS = 2_000;
+// While a blob comes for the first time each chunk's askers come by here, and what would prove it is not in the store yet.
+const UNPROVEN_MS = 1_000;
 
 /** What it is made of. */
 export interface KnowledgeParts {
@@ -25,6 +27,8 @@ export interface KnowledgeParts {
 export class Knowledge {
   readonly #parts: KnowledgeParts;
   readonly #doubted = new LRUCache<string, true>({ max: 1000, ttl: DOUBTED_MS });
+  /** Addresses that the store was asked about in vain, while a claim on them was known. */
+  readonly #unproven = new LRUCache<string, true>({ max: 1000, ttl: UNPROVEN_MS });
 
   constructor(parts: KnowledgeParts) {
     this.#parts = parts;
@@ -44,7 +48,7 @@ export class Knowledge {
       return claimed && { facts: claimed, isMember: true };
     const known = this.#parts.membership.isStranger(claim)
       ? undefined
-      : await this.#parts.catalog.find(proven);
+      : await this.#proven(proven, claimed !== undefined);
     if (known !== undefined) {
       const isMember = claimed?.key === known.key || !this.#parts.access.isChecking;
       return { facts: known, isMember };
@@ -73,6 +77,15 @@ export class Knowledge {
   /** Notes that it may not be cached: with a credential, for those who have one. */
   markUncacheable({ credential }: Ask, claim: string): void {
     this.#parts.catalog.markUncacheable(credential === NO_CREDENTIAL ? claim : privateOf(claim));
+  }
+
+  /** What is proven of a blob; not looked for in the store each time while somebody has claimed to have it. */
+  async #proven(proven: string, isClaimed: boolean): Promise<BlobFacts | undefined> {
+    const { catalog } = this.#parts;
+    if (isClaimed && this.#unproven.has(proven)) return catalog.peek(proven);
+    const known = await catalog.find(proven);
+    if (known === undefined) this.#unproven.set(proven, true);
+    return known;
   }
 
   /** Whether it is known that the asker may read this; whoever may not has not seen it fail either. */

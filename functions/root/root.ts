@@ -29,6 +29,7 @@ import { OriginAccess } from '../service/origin-access.ts';
 import { createP2PApp } from '../service/p2p-app.ts';
 import type { Readiness } from '../service/readiness.ts';
 import { Rules } from '../service/rules.ts';
+import { SendTurns } from '../service/send-turns.ts';
 import { BlobServer } from '../service/serve-blob.ts';
 import { loadTrust } from '../service/trust.ts';
 import { Usage } from './cost/usage.ts';
@@ -176,8 +177,8 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const upload = Bandwidth.of(Limits.Upload);
   const blobs: BlobServer = new BlobServer({
     ...{ reader, upstream, locate, upload },
-    // What passes on the replies of a function passes on nothing before them.
-    tellsOfWork: parts.maxReplyBytes === undefined,
+    // What passes on the replies of a function passes on nothing before them; and it has a call to itself.
+    ...(isFunction ? {} : { tellsOfWork: true, turns: new SendTurns(() => performance.now()) }),
     now: Date.now,
     ...parts,
   });

@@ -1,15 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import { linkTo } from './abort-link.ts';
-import { waitInLine } from './wait-in-line.ts';
+import { FEWEST_LANES, LaneLimit } from './lane-limit.ts';
+import { type InLine, waitInLine } from './wait-in-line.ts';
 
-// Never fewer: one that is held up is not to hold up the others.
-const FEWEST = 4;
 const FIRST = 8;
-const MOST = 64;
-// Of as many ranges under way at once these are how many wait for each other on the way (Brakmo and Peterson, TCP Vegas,
-// 1995): with fewer than the first more may be asked for at once, with more than the second fewer.
-const FEW_WAIT = 2;
-const MANY_WAIT = 4;
 // What an origin was at best is forgotten by half in 70 ranges: links change.
 const BEST_FORGOTTEN = 1.01;
 // Of fewer bytes the time says nothing of the link.
@@ -52,7 +46,7 @@ interface UnderWay {
 }
 
 interface Road {
-  limit: number;
+  readonly limit: LaneLimit;
   /** Milliseconds for each byte, of the quickest range of late. */
   best: number;
   /** Oldest first. */
@@ -61,7 +55,7 @@ interface Road {
   called: number;
   /** Bytes of the longest range of late. */
   longest: number;
-  readonly waiting: (() => void)[];
+  readonly waiting: InLine[];
   /** When something last came of any. */
   movedMs: number;
   watch: NodeJS.Timeout | undefined;
@@ -69,10 +63,7 @@ interface Road {
   closed: { readonly starved: UnderWay; readonly timer: NodeJS.Timeout } | undefined;
 }
 
-/**
- * How many ranges are read from an origin at once: as many as make each other no slower, and few beyond. Where all
- * share a link that is full, more at once only have the first wait for the last.
- */
+/** How many ranges are read from an origin at once: see `LaneLimit`. */
 export class OriginLanes {
   readonly #roads = new LRUCache<string, Road>({ max: MOST_ORIGINS });
   readonly #now: () => number;
@@ -91,7 +82,7 @@ export class OriginLanes {
   async take(origin: string, signal: AbortSignal): Promise<Lane> {
     const road = this.#road(origin);
     if (!isOpen(road) || road.waiting.length > 0) {
-      await waitInLine(road.waiting, `a range of ${origin}`, signal);
+      await waitInLine(road.waiting, {}, `a range of ${origin}`, signal);
       road.called -= 1;
     }
     const link = linkTo(signal);
@@ -156,7 +147,7 @@ export class OriginLanes {
 
   #road(origin: string): Road {
     const road = this.#roads.get(origin) ?? {
-      limit: FIRST,
+      limit: new LaneLimit(FIRST),
       best: Number.POSITIVE_INFINITY,
       underWay: new Set(),
       called: 0,
@@ -181,10 +172,7 @@ function isUsual(road: Road, bytes: number): boolean {
 /** `peers` were under way as it began, itself included. */
 function learn(road: Road, pace: number, peers: number): void {
   road.best = Math.min(pace, road.best * BEST_FORGOTTEN);
-  const waiting = peers * (1 - road.best / pace);
-  if (waiting > MANY_WAIT) road.limit = Math.max(FEWEST, road.limit - 1);
-  // One that was not full says nothing of what more would do.
-  else if (peers >= road.limit && waiting < FEW_WAIT) road.limit = Math.min(MOST, road.limit + 1);
+  road.limit.learn(pace, road.best, peers);
 }
 
 /** Counts for those that began before it. */
@@ -196,17 +184,17 @@ function overtake({ underWay }: Road, own: UnderWay): void {
 }
 
 const isOpen = ({ closed, underWay, called, limit }: Road): boolean =>
-  closed === undefined && underWay.size + called < limit;
+  closed === undefined && underWay.size + called < limit.count;
 
 /** Lets the next one in; it lets in whoever is behind. */
 function admit(road: Road): void {
   if (road.waiting.length === 0 || !isOpen(road)) return;
   road.called += 1;
-  road.waiting.shift()?.();
+  road.waiting.shift()?.call();
 }
 
 function closeForStarved(road: Road): void {
-  if (road.closed !== undefined || road.limit > FEWEST) return;
+  if (road.closed !== undefined || road.limit.count > FEWEST_LANES) return;
   const [starved] = road.underWay;
   if (starved === undefined || starved.overtaken < OVERTAKEN || starved.hadTime) return;
   starved.hadTime = true;

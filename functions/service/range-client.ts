@@ -6,7 +6,7 @@ import type { ConnectionLimits } from './connection-fault.ts';
 import { formatRequest } from './format-request.ts';
 import type { HttpRequest } from './http-request.ts';
 import { type Outcome, type RangeAsk, RangeConnection } from './range-connection.ts';
-import { waitInLine } from './wait-in-line.ts';
+import { type InLine, waitInLine } from './wait-in-line.ts';
 
 // Shorter than the five seconds after which Node's servers, the quickest common ones, drop an idle connection.
 const REST_MS = 4_000;
@@ -15,7 +15,7 @@ const UNSUITED_MS = 60_000;
 
 interface Host {
   readonly free: RangeConnection[];
-  readonly waiting: (() => void)[];
+  readonly waiting: InLine[];
   open: number;
   unsuitedUntilMs: number;
 }
@@ -90,7 +90,7 @@ export class RangeClient {
     fresh = false,
   ): Promise<RangeConnection> {
     while (host.free.length === 0 && host.open >= this.#options.connections) {
-      await waitInLine(host.waiting, what, signal);
+      await waitInLine(host.waiting, {}, what, signal);
     }
     for (let rested = host.free.pop(); rested !== undefined; rested = host.free.pop()) {
       if (fresh) {
@@ -118,7 +118,7 @@ export class RangeClient {
     } else if (!this.#forget(host, connection)) {
       return;
     }
-    host.waiting.shift()?.();
+    host.waiting.shift()?.call();
   }
 
   /** `false` for one that is forgotten already. */

@@ -30,6 +30,7 @@ import { evaluatePreconditions, rangeStands } from './preconditions.ts';
 import { relay } from './relay.ts';
 import { ReplyLimit } from './reply-limit.ts';
 import { planReply, type ReplyPlan } from './reply-plan.ts';
+import { type Sending, type SendTurns, type Turn, WORTH_A_TURN_BYTES } from './send-turns.ts';
 import { makePlan, wantsPlan } from './serve-plan.ts';
 import type { RequestTrace, Traces } from './traces.ts';
 import { WaitingNotice } from './waiting-notice.ts';
@@ -52,6 +53,8 @@ export interface BlobServerParts {
   readonly maxReplyBytes?: number;
   /** What other nodes are sent, all together; absent: any. Clients are not held back. */
   readonly upload?: Bandwidth | undefined;
+  /** By which other nodes are sent bodies; absent: all at once. */
+  readonly turns?: SendTurns | undefined;
   /** Sends cached chunks without reading them, where the system can. */
   readonly files?: FileSender | undefined;
   /** Where there is a Secret: then nodes that ask can check what they are given. */
@@ -181,7 +184,7 @@ export class BlobServer {
   /** Answers in one write what lies in one chunk in memory, as most small ranges of a hot blob do. */
   #answerAtOnce(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): boolean {
     // What is limited goes through an outlet.
-    if (this.#uploadTo(asked) !== undefined) return false;
+    if (this.#uploadTo(asked) !== undefined || this.#turnsFor(asked, plan) !== undefined) return false;
     const [part] = plan.parts;
     const glance = part === undefined || part.preamble !== '' ? undefined : blob.glance(part.span);
     if (glance === undefined) return false;
@@ -196,19 +199,28 @@ export class BlobServer {
     const { files } = this.#parts;
     const outlet = new Outlet(response, this.#uploadTo(asked));
     const proof = ChunkProof.of(this.#parts.signatures, asked, plan, blob.facts);
+    const turns = this.#turnsFor(asked, plan);
+    let turn: Turn | undefined;
     let trails = false;
-    for (const { preamble, span } of plan.parts) {
-      let begun = false;
-      const pieces = files === undefined ? blob.read(span, outlet.signal) : blob.stream(span, outlet.signal);
-      for await (const piece of pieces) {
-        if (!response.headersSent) trails = this.#begin(asked, blob, plan, startedMs, proof);
-        // As Node writes header values: a letter a byte.
-        if (!begun && preamble !== '') await outlet.send(Buffer.from(preamble, 'latin1'));
-        begun = true;
-        if (piece instanceof FilePiece) {
-          if (files !== undefined) await outlet.sendFile(piece, files);
-        } else await outlet.send(piece);
+    try {
+      for (const { preamble, span } of plan.parts) {
+        let begun = false;
+        const pieces =
+          files === undefined ? blob.read(span, outlet.signal) : blob.stream(span, outlet.signal);
+        for await (const piece of pieces) {
+          turn ??= await turns?.take(sendingOf(asked, blob, plan), outlet.signal);
+          if (!response.headersSent) trails = this.#begin(asked, blob, plan, startedMs, proof);
+          // As Node writes header values: a letter a byte.
+          if (!begun && preamble !== '') await outlet.send(Buffer.from(preamble, 'latin1'));
+          begun = true;
+          if (piece instanceof FilePiece) {
+            if (files !== undefined) await outlet.sendFile(piece, files);
+          } else await outlet.send(piece);
+        }
       }
+      turn?.end(plan.length);
+    } finally {
+      turn?.end();
     }
     if (trails) response.addTrailers(proof?.lines(await blob.digest()) ?? {});
     response.end(plan.trailer);
@@ -252,6 +264,10 @@ export class BlobServer {
     return node === undefined ? undefined : this.#parts.upload;
   }
 
+  #turnsFor({ node }: BlobRequest, { length }: ReplyPlan): SendTurns | undefined {
+    return node === undefined || length < WORTH_A_TURN_BYTES ? undefined : this.#parts.turns;
+  }
+
   async #relay(asked: BlobRequest): Promise<void> {
     const { request, response, address, chain } = asked;
     const headers = {
@@ -270,6 +286,13 @@ export class BlobServer {
     );
   }
 }
+
+const sendingOf = ({ node = '' }: BlobRequest, { facts }: Blob, { parts, length }: ReplyPlan): Sending => ({
+  peer: node,
+  blob: facts.key,
+  start: parts[0]?.span.start ?? 0,
+  length,
+});
 
 /** The request, to be noted in its trace. */
 function tracedBy(trace: RequestTrace, asked: BlobRequest): BlobRequest {

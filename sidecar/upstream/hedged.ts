@@ -223,7 +223,7 @@ export class HedgedUpstream implements Upstream {
       examine: (found) => {
         const symptoms = { ...found, isSlow: found.isSlow && (found.isIdle || !isRelay) };
         const isHurried = mayHurry(request, giver);
-        if (!isHurried && !this.#mayLeave(symptoms, line, giver.kind === 'sibling')) return undefined;
+        if (!isHurried && !this.#mayLeave(symptoms, request, giver)) return undefined;
         if (!isHurried) {
           line.waited(borneMs(giver, symptoms));
           source.hedge.left(giver);
@@ -239,15 +239,22 @@ export class HedgedUpstream implements Upstream {
     return { ...reply, body };
   }
 
-  #mayLeave({ silentMs, isSilent, isSlow, isIdle }: Symptoms, line: Line, isRelayed: boolean): boolean {
+  #mayLeave(
+    { silentMs, isSilent, isSlow, isIdle }: Symptoms,
+    { line, query }: Request,
+    { kind }: Giver,
+  ): boolean {
     if (!(isSilent || isSlow || silentMs >= line.shareMs(undefined))) return false;
     const next = line.peek();
     if (next === undefined) return false;
     const isDue = silentMs >= line.shareMs(next);
+    const isRelayed = kind === 'sibling';
     // What comes by a sibling is that one's to leave.
     if (next.kind === 'origin' && !isSilent)
       return isDue || (isSlow && isIdle && !isRelayed && this.#straying.begin(line, LATE_FOR_REST_MS));
-    return isDue || this.#leaving.spend();
+    // While other chunks come, and no client waits for this one, a root has more urgent things to send than the rest of it.
+    const isSpared = next.kind === 'root' && isRelayed && !isSilent && !isIdle && !query.isAwaited?.();
+    return isDue || (!isSpared && this.#leaving.spend());
   }
 }
 

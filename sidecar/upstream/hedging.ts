@@ -1,10 +1,11 @@
-import { Recent } from './recent.ts';
+import { Recent } from '../../functions/service/recent.ts';
 
-// A neighbour that is well answers sooner; one that has to fetch first may take longer without being ill.
-const MIN_MS = 100;
+// A neighbour that is well answers sooner, or says within half a second of whoever it asks that it is getting it. Whoever is
+// asked beside it asks a root for the same: one in twenty, of each of many agents, would have that send the blob twice.
+const MIN_MS = 1_000;
 const MAX_MS = 2_000;
 // Until enough has been seen to tell what is slow.
-const FIRST_MS = 1_000;
+const FIRST_MS = MIN_MS;
 const ENOUGH_SAMPLES = 20;
 // When all are slow at once, asking twice makes it worse: at most one request in ten, and some in a row.
 const EARNED = 0.1;

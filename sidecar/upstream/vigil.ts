@@ -1,7 +1,7 @@
 import { KiB } from '../../functions/blob/chunk.ts';
 import type { Giver, ReplyBody } from '../../functions/blob/upstream.ts';
 import type { P2PError } from '../../functions/protocol/errors.ts';
-import { Recent } from './recent.ts';
+import { Recent } from '../../functions/service/recent.ts';
 
 const TICK_MS = 250;
 // A packet that is lost twice over costs TCP a second by itself. What comes by a sibling may be silent for what is

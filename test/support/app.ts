@@ -10,6 +10,7 @@ import { isOfThisHost, NodeGate, type NodeGateParts } from '../../functions/serv
 import { createP2PApp } from '../../functions/service/p2p-app.ts';
 import { Readiness } from '../../functions/service/readiness.ts';
 import { Rules } from '../../functions/service/rules.ts';
+import type { SendTurns } from '../../functions/service/send-turns.ts';
 import { BlobServer } from '../../functions/service/serve-blob.ts';
 import { openReader, originUpstream, type ReaderOptions, type TestReader } from './reader.ts';
 
@@ -74,6 +75,7 @@ export interface P2PServer extends Listening {
 export async function startP2P(
   options: ReaderOptions & {
     readonly maxReplyBytes?: number;
+    readonly turns?: SendTurns;
     readonly self?: string;
     /** Laid over a gate that lets anyone in. */
     readonly gate?: Partial<NodeGateParts>;
@@ -94,6 +96,7 @@ export async function startP2P(
     self,
     metrics,
     now: options.now ?? Date.now,
+    turns: options.turns,
     ...(maxReplyBytes === undefined ? {} : { maxReplyBytes }),
   });
   const rules = new Rules(options.rules ?? []);

@@ -518,4 +518,28 @@ test('has any number of transfers under way without a warning', async () => {
   assert.equal(warnings, []);
 });
 
+test('does not look into the store at each request for what would prove a blob that is still on its way', async () => {
+  await using origin = await startOrigin();
+  const store = new MemoryStore({ maxBytes: MiB });
+  const lookUp = store.readFacts.bind(store);
+  let looks = 0;
+  store.readFacts = (name) => {
+    looks += 1;
+    return lookUp(name);
+  };
+  await using kit = openReader({ store });
+  const bytes = blobOf(8 * CHUNK, 'coming');
+  const url = origin.put(digestPath(sha256(bytes)), bytes);
+  const readChunk = (index: number) => kit.read(url, { start: index * CHUNK, end: (index + 1) * CHUNK });
+  await readChunk(0);
+  await readChunk(1);
+  const before = looks;
+  for (const index of [2, 3, 4]) await readChunk(index);
+  assert.is(looks, before);
+  // What this process proves itself counts at once.
+  same(await kit.read(url), bytes);
+  await kit.reader.settled();
+  assert.ok((await kit.open(url)).facts.sealed);
+});
+
 test.run();

@@ -2,11 +2,13 @@ import { gunzipSync } from 'node:zlib';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MiB } from '../../../functions/blob/chunk.ts';
+import { type Sending, SendTurns, type Turn } from '../../../functions/service/send-turns.ts';
 import { startP2P } from '../../support/app.ts';
 import { blobOf, sha256, virtualBlob } from '../../support/blob-of.ts';
 import { download, get } from '../../support/client.ts';
 import { eachCase } from '../../support/each-case.ts';
 import type { Fault } from '../../support/fault.ts';
+import { gate } from '../../support/gate.ts';
 import { startOrigin } from '../../support/origin.ts';
 import type { BlobOptions } from '../../support/origin-reply.ts';
 import { CHUNK, digestPath } from '../../support/reader.ts';
@@ -493,6 +495,44 @@ test('lets a slow client set the pace', async () => {
     },
   });
   assert.is(answer.digest, sha256(blob));
+});
+
+test('has nodes wait for their turn, by what they ask for, and neither clients nor what is short', async () => {
+  const open = gate();
+  const asked: Sending[] = [];
+  const ended: (number | undefined)[] = [];
+  class HeldTurns extends SendTurns {
+    override async take(sending: Sending): Promise<Turn> {
+      asked.push(sending);
+      await open.opened;
+      return { end: (bytes) => ended.push(bytes) };
+    }
+  }
+  await using origin = await startOrigin();
+  await using node = await startP2P({ turns: new HeldTurns(() => 0) });
+  const url = node.of(origin.put('/blob', BYTES, FRESH));
+  const asNode = (range: string) => get(url, { headers: { range, 'x-p2p-agent': 'http://a.test:1' } });
+  let isServed = false;
+  const waiting = asNode(`bytes=${CHUNK}-${2 * CHUNK - 1}`).then((answer) => {
+    isServed = true;
+    return answer;
+  });
+  await until('a node to wait', () => asked.length === 1);
+  assert.is((await get(url)).digest, sha256(BYTES));
+  assert.is((await asNode('bytes=0-9')).status, 206);
+  assert.not(isServed);
+  assert.is(origin.bytesSent, BYTES.length, 'what is waited for is fetched meanwhile');
+  open.open();
+  assert.is((await waiting).digest, sha256(BYTES.subarray(CHUNK, 2 * CHUNK)));
+  assert.equal(
+    asked.map(({ start, length }) => [start, length]),
+    [[CHUNK, CHUNK]],
+  );
+  await until('the turn to end', () => ended.length > 0);
+  assert.is(ended[0], CHUNK);
+  // In memory by now, and not answered past the others.
+  await asNode(`bytes=0-${CHUNK - 1}`);
+  assert.is(asked.length, 2);
 });
 
 test('tells on a miss how old the bytes were in the cache they came from', async () => {
