@@ -123,6 +123,11 @@ export class Blob {
     }
   }
 
+  /** Whether the chunk that the first bytes read are of is all here by now; after `read` has begun. */
+  get isThere(): boolean {
+    return this.#supply?.sha256 !== undefined;
+  }
+
   /**
    * The sha-256 in hex of the chunk that the first bytes read are of, once it is whole and checked; after `read`.
    *

@@ -84,7 +84,7 @@ export class Knowledge {
     const { catalog } = this.#parts;
     if (isClaimed && this.#unproven.has(proven)) return catalog.peek(proven);
     const known = await catalog.find(proven);
-    if (known === undefined) this.#unproven.set(proven, true);
+    if (known === undefined && isClaimed) this.#unproven.set(proven, true);
     return known;
   }
 

@@ -21,7 +21,7 @@ export interface UpstreamQuery {
    * or word that whoever was asked is getting it from one that can have it.
    */
   readonly heard?: ((word?: Word) => void) | undefined;
-  /** True while a client waits for the next byte, and not only by chance. */
+  /** False while no client is held up by it; absent where one is. */
   readonly isAwaited?: () => boolean;
   /** True while a client has waited long for the next byte: it sees what a sibling sends only once that is whole. */
   readonly isUrgent?: () => boolean;

@@ -175,15 +175,17 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const gate = new NodeGate({ tokens, audience: ROOT_AUDIENCE, isOfThisHost, ...parts });
   const locate = durable.locate?.bind(durable);
   const upload = Bandwidth.of(Limits.Upload);
+  const turns = isFunction ? undefined : new SendTurns(() => performance.now());
   const blobs: BlobServer = new BlobServer({
     ...{ reader, upstream, locate, upload },
     // What passes on the replies of a function passes on nothing before them; and it has a call to itself.
-    ...(isFunction ? {} : { tellsOfWork: true, turns: new SendTurns(() => performance.now()) }),
+    ...(turns && { tellsOfWork: true, turns }),
     now: Date.now,
     ...parts,
   });
   parts.metrics.watchFlights(() => reader.flights);
   if (writes !== undefined) parts.metrics.watchUnwritten(() => writes.count);
+  if (turns !== undefined) parts.metrics.watchLine(() => turns.waiting);
   const closed = new AbortController();
   const closing = closed.signal;
   const origins = { http, access, rules, upstream };

@@ -5,6 +5,9 @@ const MOST = 64;
 // 1995): with fewer than the first there may be more at once, with more than the second fewer.
 const FEW_WAIT = 2;
 const MANY_WAIT = 4;
+// Of fewer bytes the time says nothing of the link.
+const MIN_SAMPLE_BYTES = 64 * 1024;
+const LONGEST_FORGOTTEN = 1.01;
 
 /**
  * How many transfers go on at once over one link: as many as make each other no slower, and few beyond. Where it is full,
@@ -12,6 +15,8 @@ const MANY_WAIT = 4;
  */
 export class LaneLimit {
   #count: number;
+  /** Bytes of the longest transfer of late. */
+  #longest = 0;
 
   /** Begins with so many. */
   constructor(first: number) {
@@ -20,6 +25,13 @@ export class LaneLimit {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Whether a transfer is about as long as others: of a short one latency is most of its time, or none of it is the link's. */
+  isUsual(bytes: number): boolean {
+    if (!(bytes >= MIN_SAMPLE_BYTES)) return false;
+    this.#longest = Math.max(bytes, this.#longest / LONGEST_FORGOTTEN);
+    return bytes >= this.#longest / 2;
   }
 
   /**

@@ -114,6 +114,11 @@ export class Metrics {
     this.#gauge('p2p_unwritten_chunks', 'Chunks that are fetched and not yet in S3', unwritten);
   }
 
+  /** Shows how many replies wait until others are sent. */
+  watchLine(waiting: () => number): void {
+    this.#gauge('p2p_waiting_replies', 'Replies to other nodes that wait for their turn', waiting);
+  }
+
   /** Shows what the disk cache holds. */
   watchCache(usage: () => { readonly bytes: number; readonly files: number }): void {
     this.#gauge('p2p_cache_bytes', 'Bytes in the disk cache', () => usage().bytes);

@@ -6,8 +6,6 @@ import { type InLine, waitInLine } from './wait-in-line.ts';
 const FIRST = 8;
 // What an origin was at best is forgotten by half in 70 ranges: links change.
 const BEST_FORGOTTEN = 1.01;
-// Of fewer bytes the time says nothing of the link.
-const MIN_SAMPLE_BYTES = 64 * 1024;
 const MOST_ORIGINS = 1000;
 // A range that as many later ones have overtaken is starved by them where the link is full: then it has the link to itself,
 // for so long. Where it is something else that holds it up, the others have waited long enough.
@@ -53,8 +51,6 @@ interface Road {
   readonly underWay: Set<UnderWay>;
   /** Those let in from the line that are not under way yet. */
   called: number;
-  /** Bytes of the longest range of late. */
-  longest: number;
   readonly waiting: InLine[];
   /** When something last came of any. */
   movedMs: number;
@@ -114,7 +110,8 @@ export class OriginLanes {
       leave: (bytes = 0) => {
         link.end();
         if (!road.underWay.has(own)) return;
-        if (isUsual(road, bytes)) {
+        // A short one overtakes with ease.
+        if (road.limit.isUsual(bytes)) {
           learn(road, (this.#now() - startedMs) / bytes, peers);
           overtake(road, own);
         }
@@ -151,7 +148,6 @@ export class OriginLanes {
       best: Number.POSITIVE_INFINITY,
       underWay: new Set(),
       called: 0,
-      longest: 0,
       waiting: [],
       movedMs: 0,
       watch: undefined,
@@ -160,13 +156,6 @@ export class OriginLanes {
     this.#roads.set(origin, road);
     return road;
   }
-}
-
-/** Whether a range is about as long as others: of a short one latency is most of its time, and it overtakes with ease. */
-function isUsual(road: Road, bytes: number): boolean {
-  if (!(bytes >= MIN_SAMPLE_BYTES)) return false;
-  road.longest = Math.max(bytes, road.longest / BEST_FORGOTTEN);
-  return bytes >= road.longest / 2;
 }
 
 /** `peers` were under way as it began, itself included. */

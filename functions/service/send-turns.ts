@@ -3,15 +3,18 @@ import { FEWEST_LANES, LaneLimit } from './lane-limit.ts';
 import { Recent } from './recent.ts';
 import { type InLine, waitInLine } from './wait-in-line.ts';
 
-// Whoever takes so many times as long as most has a slow link of its own, for which the others are not to wait.
+// Whoever takes so many times as long as most has a slow link of its own, or sends what comes slowly: the others wait no
+// longer for that, and never very long.
 const LONG_TIMES = 2;
 const MIN_LONG_MS = 1_000;
+const MAX_LONG_MS = 5_000;
 const ENOUGH_SAMPLES = 8;
-// Of fewer bytes the time says nothing of the link.
-export const WORTH_A_TURN_BYTES = 64 * 1024;
-// What a peer was at best is forgotten by half in 700 bodies: links change. Sooner, what all wait for would soon be the best.
+// What a peer was at best is forgotten by half in 700 bodies: links change. Sooner, what all wait for would soon be the best;
+// on a link that is never idle that takes some ten thousands.
 const BEST_FORGOTTEN = 1.001;
 const MOST_PEERS = 1000;
+// Who begins later in a blob waits for so many that begin earlier and came later: others may come for ever.
+const PASSED_BY = 8;
 
 /** A body that is to be sent. */
 export interface Sending {
@@ -27,8 +30,12 @@ export interface Sending {
 
 /** The right to send one body. */
 export interface Turn {
-  /** Ends it, when all was sent with how many bytes that were; a second call is nothing. */
+  /** Ends it; with how many bytes, when all was sent, and was there when it began. A second call is nothing. */
   end(bytes?: number): void;
+}
+
+interface Place extends Pick<Sending, 'blob' | 'start'> {
+  passedBy: number;
 }
 
 /**
@@ -39,7 +46,7 @@ export interface Turn {
 export class SendTurns {
   readonly #limit = new LaneLimit(FEWEST_LANES);
   readonly #now: () => number;
-  readonly #waiting: InLine<Pick<Sending, 'blob' | 'start'>>[] = [];
+  readonly #waiting: InLine<Place>[] = [];
   /** Milliseconds for each byte, by peer, of its quickest body of late. */
   readonly #best = new LRUCache<string, number>({ max: MOST_PEERS });
   /** Milliseconds for each byte, of all. */
@@ -53,6 +60,11 @@ export class SendTurns {
     this.#now = now;
   }
 
+  /** Those in line. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /**
    * Resolves in the order of the calls, but that of one blob what begins first in it goes first: all read it from its start.
    *
@@ -60,7 +72,7 @@ export class SendTurns {
    */
   async take({ peer, blob, start, length }: Sending, signal: AbortSignal): Promise<Turn> {
     if (!this.#isOpen || this.#waiting.length > 0) {
-      await waitInLine(this.#waiting, { blob, start }, `a reply to ${peer}`, signal);
+      await waitInLine(this.#waiting, { blob, start, passedBy: 0 }, `a reply to ${peer}`, signal);
       this.#called -= 1;
     }
     this.#underWay += 1;
@@ -75,13 +87,13 @@ export class SendTurns {
       this.#admit();
     };
     const longMs = Math.max(MIN_LONG_MS, LONG_TIMES * length * (this.#paces.median ?? 0));
-    const timer = setTimeout(free, longMs).unref();
+    const timer = setTimeout(free, Math.min(MAX_LONG_MS, longMs)).unref();
     // Whoever is behind.
     this.#admit();
     let hasEnded = false;
     return {
       end: (sent = 0) => {
-        if (!hasEnded && sent >= WORTH_A_TURN_BYTES)
+        if (!hasEnded && this.#limit.isUsual(sent))
           this.#learn(peer, (this.#now() - startedMs) / sent, isCounted ? peers : undefined);
         hasEnded = true;
         free();
@@ -105,12 +117,19 @@ export class SendTurns {
     const [first] = this.#waiting;
     if (first === undefined || !this.#isOpen) return;
     this.#called += 1;
-    let next = first;
-    for (const other of this.#waiting)
-      if (other.blob === first.blob && other.start < next.start) next = other;
+    const next = first.passedBy < PASSED_BY ? this.#earliestOf(first) : first;
+    if (next !== first) first.passedBy += 1;
     // They change places, so that no blob is ahead of others for ever.
     this.#waiting[this.#waiting.indexOf(next)] = first;
     this.#waiting.shift();
     next.call();
+  }
+
+  /** Of those in line for its blob, the one that begins first. */
+  #earliestOf(first: InLine<Place>): InLine<Place> {
+    let earliest = first;
+    for (const other of this.#waiting)
+      if (other.blob === first.blob && other.start < earliest.start) earliest = other;
+    return earliest;
   }
 }

@@ -1,4 +1,5 @@
 import type { Blob } from '../blob/blob.ts';
+import { KiB } from '../blob/chunk.ts';
 import type { BlobFacts } from '../blob/facts.ts';
 import { FilePiece } from '../blob/file-piece.ts';
 import type { BlobReader } from '../blob/reader.ts';
@@ -6,7 +7,7 @@ import type { ChunkStore } from '../blob/store.ts';
 import type { Upstream } from '../blob/upstream.ts';
 import { formatContentDigest } from '../protocol/digest.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
-import { AGENT_HEADER, forwardedHeaders, headerValue } from '../protocol/headers.ts';
+import { AGENT_HEADER, forwardedHeaders, headerValue, PROXY_NAME } from '../protocol/headers.ts';
 import { PLAN_RANGE_HEADER, PLAN_TYPE } from '../protocol/plan.ts';
 import { parseRange, type Span } from '../protocol/range.ts';
 import { Activity } from './activity.ts';
@@ -30,10 +31,13 @@ import { evaluatePreconditions, rangeStands } from './preconditions.ts';
 import { relay } from './relay.ts';
 import { ReplyLimit } from './reply-limit.ts';
 import { planReply, type ReplyPlan } from './reply-plan.ts';
-import { type Sending, type SendTurns, type Turn, WORTH_A_TURN_BYTES } from './send-turns.ts';
+import type { Sending, SendTurns, Turn } from './send-turns.ts';
 import { makePlan, wantsPlan } from './serve-plan.ts';
 import type { RequestTrace, Traces } from './traces.ts';
 import { WaitingNotice } from './waiting-notice.ts';
+
+// What is less is sent sooner than it is asked whether others wait.
+const WORTH_A_TURN_BYTES = 64 * KiB;
 
 /** What serving blobs takes. */
 export interface BlobServerParts {
@@ -114,8 +118,9 @@ export class BlobServer {
     const { node, request, response } = asked;
     if (node === undefined) return asked;
     const notice = new WaitingNotice(response);
-    if (this.#parts.tellsOfWork) notice.keepSaying();
-    else if (takesTrailers(request)) return { ...asked, heard: () => notice.say() };
+    if (this.#parts.tellsOfWork) {
+      if (hearsWords(asked)) notice.keepSaying();
+    } else if (takesTrailers(request)) return { ...asked, heard: () => notice.say() };
     return asked;
   }
 
@@ -184,7 +189,7 @@ export class BlobServer {
   /** Answers in one write what lies in one chunk in memory, as most small ranges of a hot blob do. */
   #answerAtOnce(asked: BlobRequest, blob: Blob, plan: ReplyPlan, startedMs: number): boolean {
     // What is limited goes through an outlet.
-    if (this.#uploadTo(asked) !== undefined || this.#turnsFor(asked, plan) !== undefined) return false;
+    if (this.#uploadTo(asked) !== undefined || this.#turnsFor(asked, blob, plan) !== undefined) return false;
     const [part] = plan.parts;
     const glance = part === undefined || part.preamble !== '' ? undefined : blob.glance(part.span);
     if (glance === undefined) return false;
@@ -199,8 +204,9 @@ export class BlobServer {
     const { files } = this.#parts;
     const outlet = new Outlet(response, this.#uploadTo(asked));
     const proof = ChunkProof.of(this.#parts.signatures, asked, plan, blob.facts);
-    const turns = this.#turnsFor(asked, plan);
+    const turns = this.#turnsFor(asked, blob, plan);
     let turn: Turn | undefined;
+    let wasThere = false;
     let trails = false;
     try {
       for (const { preamble, span } of plan.parts) {
@@ -208,7 +214,10 @@ export class BlobServer {
         const pieces =
           files === undefined ? blob.read(span, outlet.signal) : blob.stream(span, outlet.signal);
         for await (const piece of pieces) {
-          turn ??= await turns?.take(sendingOf(asked, blob, plan), outlet.signal);
+          if (turns !== undefined && turn === undefined) {
+            turn = await turns.take(sendingOf(asked, blob, plan), outlet.signal);
+            wasThere = blob.isThere;
+          }
           if (!response.headersSent) trails = this.#begin(asked, blob, plan, startedMs, proof);
           // As Node writes header values: a letter a byte.
           if (!begun && preamble !== '') await outlet.send(Buffer.from(preamble, 'latin1'));
@@ -218,7 +227,7 @@ export class BlobServer {
           } else await outlet.send(piece);
         }
       }
-      turn?.end(plan.length);
+      turn?.end(wasThere ? plan.length : 0);
     } finally {
       turn?.end();
     }
@@ -264,8 +273,16 @@ export class BlobServer {
     return node === undefined ? undefined : this.#parts.upload;
   }
 
-  #turnsFor({ node }: BlobRequest, { length }: ReplyPlan): SendTurns | undefined {
-    return node === undefined || length < WORTH_A_TURN_BYTES ? undefined : this.#parts.turns;
+  /**
+   * A chunk waits for its turn, and whoever can be told meanwhile that it is coming. The rest of one, that has come in part,
+   * is waited for without a word.
+   */
+  #turnsFor(asked: BlobRequest, { facts }: Blob, { parts, length }: ReplyPlan): SendTurns | undefined {
+    const { chunkBytes } = facts;
+    const [part] = parts;
+    const isChunk = part !== undefined && part.span.start % chunkBytes === 0;
+    const isWorthIt = isChunk && length >= WORTH_A_TURN_BYTES && length <= chunkBytes;
+    return isWorthIt && hearsWords(asked) ? this.#parts.turns : undefined;
   }
 
   async #relay(asked: BlobRequest): Promise<void> {
@@ -286,6 +303,10 @@ export class BlobServer {
     );
   }
 }
+
+/** A node of ours: others, DadiP2P's (Go) among them, give up after a few interim replies. */
+const hearsWords = ({ node, request }: BlobRequest): boolean =>
+  node !== undefined && headerValue(request.headers, 'user-agent') === PROXY_NAME;
 
 const sendingOf = ({ node = '' }: BlobRequest, { facts }: Blob, { parts, length }: ReplyPlan): Sending => ({
   peer: node,

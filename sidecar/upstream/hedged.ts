@@ -24,6 +24,8 @@ import { Words } from './words.ts';
 // has been waited for twice as long.
 const LATE_FOR_REST_MS = 2_000;
 const LATE_FOR_WORDS_MS = 4_000;
+// By then what is behind a relay holds up all that wait for that.
+const SPARED_MS = 5_000;
 // So much longer, at most, is waited for one who says nothing else.
 const STALE_MS = 40_000;
 
@@ -128,7 +130,8 @@ export class HedgedUpstream implements Upstream {
       {
         opening,
         lost() {
-          source.hedge.overtaken();
+          // Who has said that it is at work has not failed by being the slower one.
+          if (!words.wereHeard) source.hedge.overtaken();
           own.abort();
         },
       },
@@ -240,7 +243,7 @@ export class HedgedUpstream implements Upstream {
   }
 
   #mayLeave(
-    { silentMs, isSilent, isSlow, isIdle }: Symptoms,
+    { silentMs, activeMs, isSilent, isSlow, isIdle }: Symptoms,
     { line, query }: Request,
     { kind }: Giver,
   ): boolean {
@@ -253,8 +256,9 @@ export class HedgedUpstream implements Upstream {
     if (next.kind === 'origin' && !isSilent)
       return isDue || (isSlow && isIdle && !isRelayed && this.#straying.begin(line, LATE_FOR_REST_MS));
     // While other chunks come, and no client waits for this one, a root has more urgent things to send than the rest of it.
-    const isSpared = next.kind === 'root' && isRelayed && !isSilent && !isIdle && !query.isAwaited?.();
-    return isDue || (!isSpared && this.#leaving.spend());
+    const isHarmless = !isSilent && !isIdle && activeMs < SPARED_MS && query.isAwaited?.() === false;
+    if (next.kind === 'root' && isRelayed && isHarmless && !isDue) return false;
+    return isDue || this.#leaving.spend();
   }
 }
 

@@ -4,8 +4,6 @@ import { Recent } from '../../functions/service/recent.ts';
 // asked beside it asks a root for the same: one in twenty, of each of many agents, would have that send the blob twice.
 const MIN_MS = 1_000;
 const MAX_MS = 2_000;
-// Until enough has been seen to tell what is slow.
-const FIRST_MS = MIN_MS;
 const ENOUGH_SAMPLES = 20;
 // When all are slow at once, asking twice makes it worse: at most one request in ten, and some in a row.
 const EARNED = 0.1;
@@ -22,7 +20,7 @@ export class Hedging {
 
   /** How long to wait before another is asked too, milliseconds. */
   get afterMs(): number {
-    return Math.min(MAX_MS, Math.max(MIN_MS, this.#times.p95 ?? FIRST_MS));
+    return Math.min(MAX_MS, Math.max(MIN_MS, this.#times.p95 ?? 0));
   }
 
   /** Notes that a node was asked, and how long its first byte took, or has not come in. */

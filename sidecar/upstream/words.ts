@@ -4,9 +4,16 @@ import type { Word } from '../../functions/blob/upstream.ts';
 export class Words {
   #isFresh = false;
   #isStale = false;
+  #wereHeard = false;
+
+  /** Whether there ever was one. */
+  get wereHeard(): boolean {
+    return this.#wereHeard;
+  }
 
   /** Notes a word. */
   came(word: Word): void {
+    this.#wereHeard = true;
     if (word === 'fresh') this.#isFresh = true;
     else this.#isStale = true;
   }

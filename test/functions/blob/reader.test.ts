@@ -534,8 +534,10 @@ test('does not look into the store at each request for what would prove a blob t
   await readChunk(0);
   await readChunk(1);
   const before = looks;
-  for (const index of [2, 3, 4]) await readChunk(index);
-  assert.is(looks, before);
+  const startedMs = performance.now();
+  for (const index of [2, 3, 4, 5, 6]) await readChunk(index);
+  const seconds = (performance.now() - startedMs) / 1000;
+  assert.ok(looks - before <= 1 + seconds, `${looks - before} in ${seconds} s`);
   // What this process proves itself counts at once.
   same(await kit.read(url), bytes);
   await kit.reader.settled();

@@ -98,6 +98,36 @@ test('sends what begins first in a blob first, and blobs in the order in which t
   assert.equal(given, ['x1', 'y0', 'x2', 'y2', 'x3']);
 });
 
+test('lets nobody be passed by for ever, whoever else comes', async () => {
+  const { turns } = turnsBy();
+  const taken = await takeAll(turns);
+  let isSent = false;
+  const late = turns.take(sending({ start: 100 * MiB }), NEVER).then(() => {
+    isSent = true;
+  });
+  let earlier = 0;
+  for (let last = taken[0]; !isSent && earlier < 100; earlier += 1) {
+    const next = turns.take(sending(), NEVER);
+    last?.end();
+    last = await Promise.race([next, late.then(() => undefined)]);
+  }
+  assert.ok(isSent && earlier > 2, `after ${earlier} others`);
+});
+
+test('learns nothing of the link from what is much shorter than the rest', async () => {
+  const { clock, turns } = turnsBy();
+  for (let round = 0; round < 30; round += 1) {
+    const taken = await takeAll(turns);
+    const short = taken.shift();
+    clock.nowMs += 0.01;
+    // The kernel takes as much at once.
+    short?.end(round === 0 ? 0 : 128 * 1024);
+    clock.nowMs += 10;
+    for (const one of taken) one.end(MiB);
+  }
+  assert.ok((await takeAll(turns)).length > 4);
+});
+
 test('has few where the link is full, and more where more at once take no longer', async () => {
   const full = await atOnceAfter(30, (count) => 10 * count);
   assert.ok(full >= 4 && full <= 9, `${full} at once`);

@@ -18,6 +18,7 @@ const test = suite('functions/service/serve-blob');
 
 const FRESH = { headers: { 'cache-control': 'max-age=60', 'content-type': 'text/x-test' } };
 const BYTES = blobOf(3 * CHUNK + 17, 'served');
+const OURS = { 'x-p2p-agent': 'http://a.test:1', 'user-agent': 'dadip2p' };
 const BROKEN = { limits: { firstByteMs: 1_000, idleMs: 1_000 }, lookAhead: { perRead: 0, total: 0 } };
 
 for (const size of [0, 1, CHUNK, 3 * CHUNK + 17]) {
@@ -497,7 +498,7 @@ test('lets a slow client set the pace', async () => {
   assert.is(answer.digest, sha256(blob));
 });
 
-test('has nodes wait for their turn, by what they ask for, and neither clients nor what is short', async () => {
+test('has nodes of ours wait for their turn with a chunk, and neither clients nor what is short', async () => {
   const open = gate();
   const asked: Sending[] = [];
   const ended: (number | undefined)[] = [];
@@ -511,7 +512,8 @@ test('has nodes wait for their turn, by what they ask for, and neither clients n
   await using origin = await startOrigin();
   await using node = await startP2P({ turns: new HeldTurns(() => 0) });
   const url = node.of(origin.put('/blob', BYTES, FRESH));
-  const asNode = (range: string) => get(url, { headers: { range, 'x-p2p-agent': 'http://a.test:1' } });
+  const asNode = (range: string, headers: Record<string, string> = OURS) =>
+    get(url, { headers: { range, ...headers } });
   let isServed = false;
   const waiting = asNode(`bytes=${CHUNK}-${2 * CHUNK - 1}`).then((answer) => {
     isServed = true;
@@ -520,6 +522,10 @@ test('has nodes wait for their turn, by what they ask for, and neither clients n
   await until('a node to wait', () => asked.length === 1);
   assert.is((await get(url)).digest, sha256(BYTES));
   assert.is((await asNode('bytes=0-9')).status, 206);
+  // The rest of a chunk, and more than one, and for who cannot be told that it is coming.
+  assert.is((await asNode(`bytes=9-${CHUNK - 1}`)).status, 206);
+  assert.is((await asNode(`bytes=0-${2 * CHUNK - 1}`)).status, 206);
+  assert.is((await asNode(`bytes=0-${CHUNK - 1}`, { 'x-p2p-agent': 'http://a.test:1' })).status, 206);
   assert.not(isServed);
   assert.is(origin.bytesSent, BYTES.length, 'what is waited for is fetched meanwhile');
   open.open();
@@ -529,7 +535,7 @@ test('has nodes wait for their turn, by what they ask for, and neither clients n
     [[CHUNK, CHUNK]],
   );
   await until('the turn to end', () => ended.length > 0);
-  assert.is(ended[0], CHUNK);
+  assert.is(ended[0], CHUNK, 'it was there by then');
   // In memory by now, and not answered past the others.
   await asNode(`bytes=0-${CHUNK - 1}`);
   assert.is(asked.length, 2);
