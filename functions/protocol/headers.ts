@@ -15,6 +15,11 @@ export const ERROR_HEADER = 'x-p2p-error';
 
 /** Reply to a node: the digest of the whole chunk that these bytes are the rest of, as Content-Digest would say it. */
 export const CHUNK_DIGEST_HEADER = 'x-p2p-chunk-digest';
+/**
+ * Request, of any value: who asks hears any number of interim replies that it is being worked on. DadiP2P's agents (Go) give
+ * up after five.
+ */
+export const WORDS_HEADER = 'x-p2p-words';
 /** Request: how often it was sent on to another node by 307. */
 export const HOPS_HEADER = 'x-p2p-hops';
 

@@ -7,7 +7,7 @@ import type { ChunkStore } from '../blob/store.ts';
 import type { Upstream } from '../blob/upstream.ts';
 import { formatContentDigest } from '../protocol/digest.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
-import { AGENT_HEADER, forwardedHeaders, headerValue, PROXY_NAME } from '../protocol/headers.ts';
+import { AGENT_HEADER, forwardedHeaders, headerValue, WORDS_HEADER } from '../protocol/headers.ts';
 import { PLAN_RANGE_HEADER, PLAN_TYPE } from '../protocol/plan.ts';
 import { parseRange, type Span } from '../protocol/range.ts';
 import { Activity } from './activity.ts';
@@ -304,9 +304,8 @@ export class BlobServer {
   }
 }
 
-/** A node of ours: others, DadiP2P's (Go) among them, give up after a few interim replies. */
 const hearsWords = ({ node, request }: BlobRequest): boolean =>
-  node !== undefined && headerValue(request.headers, 'user-agent') === PROXY_NAME;
+  node !== undefined && WORDS_HEADER in request.headers;
 
 const sendingOf = ({ node = '' }: BlobRequest, { facts }: Blob, { parts, length }: ReplyPlan): Sending => ({
   peer: node,

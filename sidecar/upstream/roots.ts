@@ -3,7 +3,7 @@ import { addressKey } from '../../functions/blob/identity.ts';
 import type { Reply, Source, Upstream } from '../../functions/blob/upstream.ts';
 import type { Address } from '../../functions/protocol/address.ts';
 import { type HeaderLines, P2PError } from '../../functions/protocol/errors.ts';
-import { headerValue } from '../../functions/protocol/headers.ts';
+import { headerValue, WORDS_HEADER } from '../../functions/protocol/headers.ts';
 import { parseRange } from '../../functions/protocol/range.ts';
 import { ROOT_AUDIENCE } from '../../functions/protocol/token.ts';
 import type { HttpClient } from '../../functions/service/http-client.ts';
@@ -98,7 +98,10 @@ export class RootsUpstream implements Upstream {
         : () => heard?.(performance.now() < staleMs ? 'fresh' : 'stale');
       const ask = (sent: HeaderLines) => {
         const send = (proof: HeaderLines) =>
-          http.request({ url: url + target, method, headers: { ...sent, ...proof }, bulk, interim }, signal);
+          http.request(
+            { url: url + target, method, headers: { ...sent, [WORDS_HEADER]: '1', ...proof }, bulk, interim },
+            signal,
+          );
         return calls === undefined ? send({}) : calls.send({ url, audience: ROOT_AUDIENCE }, 'read', send);
       };
       try {

@@ -18,7 +18,7 @@ const test = suite('functions/service/serve-blob');
 
 const FRESH = { headers: { 'cache-control': 'max-age=60', 'content-type': 'text/x-test' } };
 const BYTES = blobOf(3 * CHUNK + 17, 'served');
-const OURS = { 'x-p2p-agent': 'http://a.test:1', 'user-agent': 'dadip2p' };
+const OURS = { 'x-p2p-agent': 'http://a.test:1', 'x-p2p-words': '1' };
 const BROKEN = { limits: { firstByteMs: 1_000, idleMs: 1_000 }, lookAhead: { perRead: 0, total: 0 } };
 
 for (const size of [0, 1, CHUNK, 3 * CHUNK + 17]) {
