@@ -7,9 +7,7 @@ import {
   headerValue,
   SOURCE_HEADER,
 } from '../../functions/protocol/headers.ts';
-
-// Nodes of ours send nobody on who was sent on so often.
-const ENOUGH_HOPS = '8';
+import { MAX_REDIRECTS } from '../../functions/service/fan-out.ts';
 
 /** The headers that a root of DadiP2P (Go) has from its origin: it dates whatever it serves "now", which is no version. */
 export function withoutInvented(headers: HeaderLines): HeaderLines {
@@ -35,5 +33,6 @@ export const isReferral = ({ status, headers }: Reply, asked: string): boolean =
 export function asClient({ [AGENT_HEADER]: chain, ...headers }: HeaderLines): HeaderLines {
   if (String(chain ?? '').includes(' '))
     throw new P2PError('UPSTREAM_FAILED', 'the root sends us on, to nodes that nobody vouches for');
-  return { ...headers, [HOPS_HEADER]: ENOUGH_HOPS };
+  // An agent of ours in a root's place sends nobody on who was sent on so often.
+  return { ...headers, [HOPS_HEADER]: String(MAX_REDIRECTS) };
 }

@@ -5,6 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Reply, Source } from '../../../functions/blob/upstream.ts';
 import { parseAddress } from '../../../functions/protocol/address.ts';
+import { MAX_REDIRECTS } from '../../../functions/service/fan-out.ts';
 import { HttpClient } from '../../../functions/service/http-client.ts';
 import { FallbackUpstream } from '../../../sidecar/upstream/fallback.ts';
 import { HedgedUpstream } from '../../../sidecar/upstream/hedged.ts';
@@ -76,6 +77,20 @@ test('asks in the prefix form, the address and the headers as they are', async (
   assert.is((await bytesOf(await ask(roots.sources()[0]))).toString(), 'bytes');
   assert.is(root.hits[0]?.url, '/dadip2p/http://origin.test/a//b?sig=%2F');
   assert.is(root.hits[0]?.headers.range, 'bytes=0-9');
+});
+
+test('asks who sends it on once more, as one that no node of ours would send on', async () => {
+  // Broke: an agent in a root's place sent on who had been sent on eight times, as it did before trees got deeper.
+  await using root = await startOrigin();
+  await using roots = openRoots([root.url]);
+  const path = '/dadip2p/http://origin.test/a//b';
+  root.route(path, ({ headers }, response) => {
+    if (headers['x-p2p-hops'] === undefined)
+      response.writeHead(307, { location: `http://other.test${path}?sig=%2F` });
+    response.end('bytes');
+  });
+  assert.is((await ask(roots.sources()[0])).status, 200);
+  assert.is(root.hits[1]?.headers['x-p2p-hops'], String(MAX_REDIRECTS));
 });
 
 test('leaves out a root that could not be reached three times, and tries it again after a while', async () => {
