@@ -79,12 +79,26 @@ test('while nobody is being sent bytes many writes go at a time', async () => {
   assert.is(begun.length, 32);
 });
 
-test('writes that were held back go on when the readers have gone', async () => {
-  const { world, write, begun, tick } = scene({ isBusy: true });
-  for (const name of upTo(5)) void write(name);
+test('in a pause of the readers a few writes begin, more as these are done, and few again in the next', async () => {
+  const { turns, begun, write, world, tick, end } = scene({ isBusy: true });
+  for (const name of upTo(60)) void write(name);
+  await tick();
+  assert.is(begun.length, 0);
   world.isBusy = false;
   await tick();
-  assert.is(begun.length, 5);
+  assert.is(begun.length, 2);
+  await end(0);
+  assert.is(begun.length, 1 + 4);
+  await end(1);
+  assert.is(begun.length, 2 + 8);
+  for (const name of [2, 3, 4]) await end(name);
+  assert.is(begun.length, 5 + 32);
+  world.isBusy = true;
+  for (const name of begun.slice(5)) await end(name);
+  assert.is(turns.count, 60 - 37);
+  world.isBusy = false;
+  await tick();
+  assert.is(begun.length, 37 + 2);
 });
 
 test('nothing is held back that another process waits for', async () => {
