@@ -52,16 +52,25 @@ export class WriteTurns {
 
   /** Does a write when its turn comes; what it comes to. */
   async take<T>(write: () => Promise<T>): Promise<T> {
+    this.#pace(1);
     const turn = new Promise<void>((go) => this.#waiting.push({ sinceMs: this.#parts.now(), go }));
     this.#proceed();
     await turn;
     try {
-      return await write();
+      const written = await write();
+      this.#pace(2);
+      return written;
     } finally {
       this.#writing -= 1;
-      if (!this.#parts.isBusy()) this.#whileIdle = Math.min(MOST, 2 * this.#whileIdle);
       this.#proceed();
     }
+  }
+
+  /** So many times as many at once as before, in a pause of the readers; few again in the next. */
+  #pace(times: number): boolean {
+    const isBusy = this.#parts.isBusy();
+    this.#whileIdle = isBusy ? AFTER_READERS : Math.min(MOST, times * this.#whileIdle);
+    return isBusy;
   }
 
   #proceed(): void {
@@ -75,8 +84,7 @@ export class WriteTurns {
 
   #limit(): number {
     const { mostHeld, now } = this.#parts;
-    const isBusy = this.#parts.isBusy();
-    if (isBusy) this.#whileIdle = AFTER_READERS;
+    const isBusy = this.#pace(1);
     if (this.#isAwaited || this.count >= NEARLY_FULL * mostHeld) return MOST;
     if (!isBusy) return this.#whileIdle;
     const [first] = this.#waiting;

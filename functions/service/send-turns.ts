@@ -26,11 +26,13 @@ export interface Sending {
   readonly start: number;
   /** Bytes. */
   readonly length: number;
+  /** Whether all of them are at hand: else it is not the link that they wait for. */
+  readonly isThere: () => boolean;
 }
 
 /** The right to send one body. */
 export interface Turn {
-  /** Ends it; with how many bytes, when all was sent, and was there when it began. A second call is nothing. */
+  /** Ends it, when all was sent with how many bytes that were; a second call is nothing. */
   end(bytes?: number): void;
 }
 
@@ -70,7 +72,7 @@ export class SendTurns {
    *
    * @throws P2PError CLIENT_GONE on abort, having left the line.
    */
-  async take({ peer, blob, start, length }: Sending, signal: AbortSignal): Promise<Turn> {
+  async take({ peer, blob, start, length, isThere }: Sending, signal: AbortSignal): Promise<Turn> {
     if (!this.#isOpen || this.#waiting.length > 0) {
       await waitInLine(this.#waiting, { blob, start, passedBy: 0 }, `a reply to ${peer}`, signal);
       this.#called -= 1;
@@ -86,14 +88,16 @@ export class SendTurns {
       this.#underWay -= 1;
       this.#admit();
     };
-    const longMs = Math.max(MIN_LONG_MS, LONG_TIMES * length * (this.#paces.median ?? 0));
-    const timer = setTimeout(free, Math.min(MAX_LONG_MS, longMs)).unref();
+    const wasThere = isThere();
+    const usualMs = wasThere ? length * (this.#paces.median ?? 0) : 0;
+    const longMs = Math.min(MAX_LONG_MS, Math.max(MIN_LONG_MS, LONG_TIMES * usualMs));
+    const timer = setTimeout(free, longMs).unref();
     // Whoever is behind.
     this.#admit();
     let hasEnded = false;
     return {
       end: (sent = 0) => {
-        if (!hasEnded && this.#limit.isUsual(sent))
+        if (!hasEnded && wasThere && this.#limit.isUsual(sent))
           this.#learn(peer, (this.#now() - startedMs) / sent, isCounted ? peers : undefined);
         hasEnded = true;
         free();

@@ -206,7 +206,6 @@ export class BlobServer {
     const proof = ChunkProof.of(this.#parts.signatures, asked, plan, blob.facts);
     const turns = this.#turnsFor(asked, blob, plan);
     let turn: Turn | undefined;
-    let wasThere = false;
     let trails = false;
     try {
       for (const { preamble, span } of plan.parts) {
@@ -216,7 +215,6 @@ export class BlobServer {
         for await (const piece of pieces) {
           if (turns !== undefined && turn === undefined) {
             turn = await turns.take(sendingOf(asked, blob, plan), outlet.signal);
-            wasThere = blob.isThere;
           }
           if (!response.headersSent) trails = this.#begin(asked, blob, plan, startedMs, proof);
           // As Node writes header values: a letter a byte.
@@ -227,7 +225,7 @@ export class BlobServer {
           } else await outlet.send(piece);
         }
       }
-      turn?.end(wasThere ? plan.length : 0);
+      turn?.end(plan.length);
     } finally {
       turn?.end();
     }
@@ -307,11 +305,12 @@ export class BlobServer {
 const hearsWords = ({ node, request }: BlobRequest): boolean =>
   node !== undefined && WORDS_HEADER in request.headers;
 
-const sendingOf = ({ node = '' }: BlobRequest, { facts }: Blob, { parts, length }: ReplyPlan): Sending => ({
+const sendingOf = ({ node = '' }: BlobRequest, blob: Blob, { parts, length }: ReplyPlan): Sending => ({
   peer: node,
-  blob: facts.key,
+  blob: blob.facts.key,
   start: parts[0]?.span.start ?? 0,
   length,
+  isThere: () => blob.isThere,
 });
 
 /** The request, to be noted in its trace. */

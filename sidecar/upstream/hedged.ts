@@ -130,8 +130,8 @@ export class HedgedUpstream implements Upstream {
       {
         opening,
         lost() {
-          // Who has said that it is at work has not failed by being the slower one.
-          if (!words.wereHeard) source.hedge.overtaken();
+          // Who is at work has not failed by being the slower one, unless it has said nothing else for long.
+          if (words.last !== 'fresh') source.hedge.overtaken();
           own.abort();
         },
       },

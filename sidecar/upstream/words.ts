@@ -4,16 +4,16 @@ import type { Word } from '../../functions/blob/upstream.ts';
 export class Words {
   #isFresh = false;
   #isStale = false;
-  #wereHeard = false;
+  #last: Word | undefined;
 
-  /** Whether there ever was one. */
-  get wereHeard(): boolean {
-    return this.#wereHeard;
+  /** What was said last, if anything was. */
+  get last(): Word | undefined {
+    return this.#last;
   }
 
   /** Notes a word. */
   came(word: Word): void {
-    this.#wereHeard = true;
+    this.#last = word;
     if (word === 'fresh') this.#isFresh = true;
     else this.#isStale = true;
   }

@@ -14,7 +14,7 @@ test('sends chunks to a few nodes at a time, and in the end to all, however slow
   const chunkBytes = 128 * KiB;
   await using origin = await startOrigin({ always: { trickle: { bytes: 32 * KiB, everyMs: 700 } } });
   await using root = await startRoot({ origins: [origin.url], chunkSize: `${chunkBytes / KiB}KiB` });
-  const blobs = Array.from({ length: 6 }, (_, n) => blobOf(2 * chunkBytes, `turn ${n}`));
+  const blobs = Array.from({ length: 12 }, (_, n) => blobOf(2 * chunkBytes, `turn ${n}`));
   const headers = {
     range: `bytes=0-${chunkBytes - 1}`,
     'x-p2p-agent': 'http://a.test:1',
@@ -47,7 +47,7 @@ test('says that it is at work to nodes that hear it, and to no others', async ()
   const [heard, ...others] = await Promise.all(
     [{ ...node, 'x-p2p-words': '1' }, node, { 'x-p2p-words': '1' }].map(wordsFor),
   );
-  assert.ok((heard ?? 0) >= 2, `${heard}`);
+  assert.ok((heard ?? 0) >= 1, `${heard}`);
   assert.equal(others, [0, 0]);
 });
 

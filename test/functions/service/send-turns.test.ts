@@ -14,6 +14,7 @@ const sending = (more: Partial<Sending> = {}): Sending => ({
   blob: 'blob',
   start: 0,
   length: MiB,
+  isThere: () => true,
   ...more,
 });
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -161,6 +162,26 @@ test('lets nobody wait long for who is slow', async () => {
   await wait(1);
   const again = (await takeAll(turns)).length;
   assert.ok(again >= 4 && again <= 5, `${again} at once`);
+});
+
+test('lets nobody wait long for what does not come, however long others take, and learns nothing of it', async () => {
+  const { clock, turns } = turnsBy();
+  // As if each had taken ten seconds.
+  for (let round = 0; round < 4; round += 1) {
+    const taken = await takeAll(turns);
+    clock.nowMs += 10_000;
+    for (const one of taken) one.end(MiB);
+  }
+  const many = (await takeAll(turns)).length;
+  assert.ok(many >= 4);
+  const next = turns.take(sending({ isThere: () => false }), NEVER);
+  assert.is(await Promise.race([next, wait(1_500, 'none yet')]), 'none yet', 'those are at hand');
+  await wait(4_000);
+  await next;
+  for (let more = 1; more < many; more += 1) await turns.take(sending({ isThere: () => false }), NEVER);
+  const after = turns.take(sending(), NEVER);
+  await wait(1_100);
+  await after;
 });
 
 test('lets who leaves the line hold up nobody', async () => {

@@ -138,6 +138,22 @@ test('reads whoever begins first, gives the other up as it comes, and tells who 
   assert.is(next(), undefined);
 });
 
+test('does not hold it against one that says that it is at work that another is sooner, unless it has said so for long', async () => {
+  for (const [words, overtaken] of [
+    [['fresh'], 0],
+    [['fresh', 'stale'], 1],
+  ] as const) {
+    const [first, second] = [source('first', { afterMs: 1 }), source('second')];
+    const { next } = hedged(first, second);
+    const opening = open(next());
+    for (const word of words) first.hear(word);
+    while (second.seen.asked === 0) await turn();
+    second.answer();
+    await opening;
+    assert.equal([first.seen.overtaken, first.seen.aborted], [overtaken, 1]);
+  }
+});
+
 test('keeps a source that was asked in vain for when the other breaks off', async () => {
   const [first, second] = [source('first', { afterMs: 1 }), source('second')];
   const { next } = hedged(first, second);
