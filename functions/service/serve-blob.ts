@@ -1,5 +1,4 @@
 import type { Blob } from '../blob/blob.ts';
-import { KiB } from '../blob/chunk.ts';
 import type { BlobFacts } from '../blob/facts.ts';
 import { FilePiece } from '../blob/file-piece.ts';
 import type { BlobReader } from '../blob/reader.ts';
@@ -7,7 +6,7 @@ import type { ChunkStore } from '../blob/store.ts';
 import type { Upstream } from '../blob/upstream.ts';
 import { formatContentDigest } from '../protocol/digest.ts';
 import { type HeaderLines, P2PError } from '../protocol/errors.ts';
-import { AGENT_HEADER, forwardedHeaders, headerValue, WORDS_HEADER } from '../protocol/headers.ts';
+import { AGENT_HEADER, forwardedHeaders, headerValue } from '../protocol/headers.ts';
 import { PLAN_RANGE_HEADER, PLAN_TYPE } from '../protocol/plan.ts';
 import { parseRange, type Span } from '../protocol/range.ts';
 import { Activity } from './activity.ts';
@@ -25,19 +24,17 @@ import {
 import { ChunkProof } from './chunk-proof.ts';
 import type { ChunkSignatures } from './chunk-signature.ts';
 import type { FileSender } from './file-sender.ts';
+import { hearsWords, isInTurn, sendingOf } from './in-turn.ts';
 import type { Metrics } from './metrics.ts';
 import { Outlet } from './outlet.ts';
 import { evaluatePreconditions, rangeStands } from './preconditions.ts';
 import { relay } from './relay.ts';
 import { ReplyLimit } from './reply-limit.ts';
 import { planReply, type ReplyPlan } from './reply-plan.ts';
-import type { Sending, SendTurns, Turn } from './send-turns.ts';
+import type { SendTurns, Turn } from './send-turns.ts';
 import { makePlan, wantsPlan } from './serve-plan.ts';
 import type { RequestTrace, Traces } from './traces.ts';
 import { WaitingNotice } from './waiting-notice.ts';
-
-// What is less is sent sooner than it is asked whether others wait.
-const WORTH_A_TURN_BYTES = 64 * KiB;
 
 /** What serving blobs takes. */
 export interface BlobServerParts {
@@ -271,16 +268,8 @@ export class BlobServer {
     return node === undefined ? undefined : this.#parts.upload;
   }
 
-  /**
-   * A chunk waits for its turn, and whoever can be told meanwhile that it is coming. The rest of one, that has come in part,
-   * is waited for without a word.
-   */
-  #turnsFor(asked: BlobRequest, { facts }: Blob, { parts, length }: ReplyPlan): SendTurns | undefined {
-    const { chunkBytes } = facts;
-    const [part] = parts;
-    const isChunk = part !== undefined && part.span.start % chunkBytes === 0;
-    const isWorthIt = isChunk && length >= WORTH_A_TURN_BYTES && length <= chunkBytes;
-    return isWorthIt && hearsWords(asked) ? this.#parts.turns : undefined;
+  #turnsFor(asked: BlobRequest, { facts }: Blob, plan: ReplyPlan): SendTurns | undefined {
+    return isInTurn(asked, facts, plan) ? this.#parts.turns : undefined;
   }
 
   async #relay(asked: BlobRequest): Promise<void> {
@@ -301,17 +290,6 @@ export class BlobServer {
     );
   }
 }
-
-const hearsWords = ({ node, request }: BlobRequest): boolean =>
-  node !== undefined && WORDS_HEADER in request.headers;
-
-const sendingOf = ({ node = '' }: BlobRequest, blob: Blob, { parts, length }: ReplyPlan): Sending => ({
-  peer: node,
-  blob: blob.facts.key,
-  start: parts[0]?.span.start ?? 0,
-  length,
-  isThere: () => blob.isThere,
-});
 
 /** The request, to be noted in its trace. */
 function tracedBy(trace: RequestTrace, asked: BlobRequest): BlobRequest {
