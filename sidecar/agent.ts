@@ -284,6 +284,7 @@ async function openCache(
       maxBytes: FileCacheSize,
       minFreeBytes: MinFree,
       now: Date.now,
+      isOnlyWriter: true,
       onEvict: (files) => parts.metrics.evicted(files),
       pages: parts.pages,
     });

@@ -22,8 +22,11 @@ export interface ChunkSource {
   flight(ask: Ask, facts: BlobFacts, index: number): Flight;
   /** True once a chunk that was asked for is no longer on its way. */
   hasLanded(facts: BlobFacts, index: number): boolean;
-  /** Has a chunk fetched that will be wanted soon; `false` when enough are on their way. Tells when it has come, or failed. */
-  ahead(ask: Ask, facts: BlobFacts, index: number, ended: () => void): boolean;
+  /**
+   * Has a chunk fetched that will be wanted soon, unless it can be read from where it is stored (see `extent`); `false`
+   * when enough are on their way. Tells when it has come, or failed.
+   */
+  ahead(ask: Ask, facts: BlobFacts, index: number, asFile: boolean, ended: () => void): boolean;
   /** The shared hashing of a blob whose digest is not proven yet; every `joinPass` needs a `leavePass`. */
   joinPass(facts: BlobFacts): DigestPass | undefined;
   leavePass(facts: BlobFacts): void;

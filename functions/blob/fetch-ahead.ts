@@ -32,9 +32,9 @@ export class FetchAhead {
     this.#window = Math.min(this.#reader.lookAhead.perRead, this.#window + 1);
   }
 
-  /** Asks for what is next after the chunk that the reader is at. */
-  of(index: number): void {
-    this.#fetch(index, false);
+  /** Asks for what is next after the chunk that the reader is at; `asFile` as in `ChunkSource.extent`. */
+  of(index: number, asFile = false): void {
+    this.#fetch(index, false, asFile);
   }
 
   /** The wait for a chunk; what has come ahead of it meanwhile makes room for more. */
@@ -47,7 +47,7 @@ export class FetchAhead {
     }
   }
 
-  #fetch(index: number, isLate: boolean): void {
+  #fetch(index: number, isLate: boolean, asFile: boolean): void {
     // One transfer to a range-ignoring origin serves in order: asking ahead would only disorder it.
     if (this.#facts.rangeless) return;
     // Chunks asked for together share the link and land together: the next is asked for as soon as one lands,
@@ -57,16 +57,16 @@ export class FetchAhead {
     this.#coming = this.#coming.filter(
       (ahead) => ahead > index && !this.#reader.hasLanded(this.#facts, ahead),
     );
-    this.#fetchOf(index, to);
-    if (isLate) this.#fetchOf(to, Math.min(this.#last, index + beyondLate));
+    this.#fetchOf(index, to, asFile);
+    if (isLate) this.#fetchOf(to, Math.min(this.#last, index + beyondLate), asFile);
   }
 
   /** Has those fetched that were not asked for yet, while there is room in the window. */
-  #fetchOf(after: number, to: number): void {
+  #fetchOf(after: number, to: number, asFile: boolean): void {
     if (this.#coming.length >= this.#window) return;
     for (const next of aheadOf(after, to, this.#reader.lookAhead)) {
       if (this.#askedFor.has(next)) continue;
-      if (!this.#reader.ahead(this.#ask, this.#facts, next, this.#ended)) return;
+      if (!this.#reader.ahead(this.#ask, this.#facts, next, asFile, this.#ended)) return;
       this.#askedFor.add(next);
       this.#coming.push(next);
       if (this.#coming.length >= this.#window) return;
@@ -74,6 +74,6 @@ export class FetchAhead {
   }
 
   readonly #ended = (): void => {
-    if (this.#awaited !== undefined) this.#fetch(this.#awaited, true);
+    if (this.#awaited !== undefined) this.#fetch(this.#awaited, true, false);
   };
 }

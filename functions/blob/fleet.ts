@@ -120,7 +120,7 @@ export class Fleet implements ChunkSource {
     return flight === undefined || flight.filled === flight.length;
   }
 
-  ahead(ask: Ask, facts: BlobFacts, index: number, ended: () => void): boolean {
+  ahead(ask: Ask, facts: BlobFacts, index: number, asFile: boolean, ended: () => void): boolean {
     const ready = this.ready(ask, facts, index);
     if (ready !== undefined) {
       void ready.landed.then(ended, ended);
@@ -130,7 +130,7 @@ export class Fleet implements ChunkSource {
     const path = chunkPath(wantedOf(facts, index).id);
     this.#departing.add(path);
     // A stored chunk that can be read where it is needs no fetching into memory.
-    void this.extent(facts, index, false).then((extent) => {
+    void this.extent(facts, index, asFile).then((extent) => {
       this.#departing.delete(path);
       if (extent === undefined) void this.flight(ask, facts, index).landed.then(ended, ended);
       else ended();

@@ -49,6 +49,11 @@ export class LentChunks {
     return this.#loans[0]?.extent;
   }
 
+  /** Index of the last chunk; `undefined` as for `first`. */
+  get last(): number | undefined {
+    return this.#loans.at(-1)?.slice.index;
+  }
+
   /** How much of each chunk was sent. */
   *sent(): Generator<{ readonly index: number; readonly bytes: number; readonly extent: Extent }> {
     let left = this.piece.sent;

@@ -120,9 +120,11 @@ export class Transfer {
     const wantedMs = trace?.now() ?? 0;
     const slices = planRead({ start, end }, this.#facts.chunkBytes);
     const lent = await LentChunks.of(this.#reader, this.#facts, slices, this.#files);
-    if (lent.first === undefined) return NOTHING;
-    this.first ??= lent.first;
+    const { first, last } = lent;
+    if (first === undefined || last === undefined) return NOTHING;
+    this.first ??= first;
     const firstByteMs = trace?.now() ?? 0;
+    this.#ahead.of(last, true);
     try {
       yield lent.piece;
     } finally {

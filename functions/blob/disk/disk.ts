@@ -8,7 +8,7 @@ import type { AccessRecord, ChunkStore, Extent } from '../store.ts';
 import { FolderStore } from './folder.ts';
 import { type Found, Ledger } from './ledger.ts';
 import { Loans } from './loans.ts';
-import { isDiskFull, TEMPORARY } from './placing.ts';
+import { isDiskFull, isMissing, TEMPORARY } from './placing.ts';
 import { formatRecord } from './record.ts';
 import { SEAL_BYTES } from './seal.ts';
 
@@ -29,6 +29,8 @@ export interface DiskOptions {
   readonly now: () => number;
   /** With it small ranges are read without waiting where the kernel has them in memory. */
   readonly pages?: PageCache | undefined;
+  /** True where no other process writes into the folder: what the scan has not found, and nobody written since, is not looked for. */
+  readonly isOnlyWriter?: boolean;
   readonly onEvict: (files: number) => void;
 }
 
@@ -47,6 +49,8 @@ export class DiskStore implements ChunkStore {
   readonly #writing = new Set<string>();
   #free = { bytes: Number.POSITIVE_INFINITY, atMs: Number.NEGATIVE_INFINITY };
   #closed = false;
+  /** True once what is not in the ledger is not there. */
+  #isComplete = false;
 
   private constructor(folder: FolderStore, options: DiskOptions) {
     this.#folder = folder;
@@ -80,6 +84,7 @@ export class DiskStore implements ChunkStore {
 
   async read(id: ChunkId): Promise<Chunk | undefined> {
     const path = chunkPath(id);
+    if (this.#lacks(path)) return undefined;
     const chunk = await this.#folder.read(id);
     if (chunk === undefined) this.#lost(path);
     else await this.#used(path, chunk.bytes.length + SEAL_BYTES);
@@ -87,6 +92,7 @@ export class DiskStore implements ChunkStore {
   }
 
   async extent(id: ChunkId, asFile?: boolean): Promise<Extent | undefined> {
+    if (this.#lacks(chunkPath(id))) return undefined;
     const extent = await this.#folder.extent(id, asFile);
     if (extent !== undefined) await this.#used(chunkPath(id), extent.length + SEAL_BYTES);
     return extent;
@@ -151,6 +157,7 @@ export class DiskStore implements ChunkStore {
     path: string,
     read: () => Promise<T | undefined>,
   ): Promise<T | undefined> {
+    if (this.#lacks(path)) return undefined;
     const record = await read();
     if (record === undefined) this.#lost(path);
     else await this.#used(path, sizeOfRecord(record));
@@ -211,6 +218,10 @@ export class DiskStore implements ChunkStore {
     );
   }
 
+  #lacks(path: string): boolean {
+    return this.#isComplete && !this.#ledger.has(path);
+  }
+
   #lost(path: string): void {
     if (!this.#writing.has(path)) this.#ledger.forget(path);
   }
@@ -239,7 +250,9 @@ export class DiskStore implements ChunkStore {
   async #scan(): Promise<void> {
     const found: Found[] = [];
     let batch: Promise<void>[] = [];
-    for await (const path of filesBelow(this.#options.root, LAYOUT)) {
+    let isWhole = true;
+    const passOver = (cause: unknown) => (isWhole &&= isMissing(cause));
+    for await (const path of filesBelow(this.#options.root, LAYOUT, passOver)) {
       if (this.#closed) return;
       batch.push(this.#examine(path, found));
       if (batch.length === SCAN_BATCH) {
@@ -249,6 +262,7 @@ export class DiskStore implements ChunkStore {
     }
     await Promise.all(batch);
     this.#ledger.addOlder(found);
+    this.#isComplete = isWhole && this.#options.isOnlyWriter === true;
     await this.#removeEvicted();
   }
 
@@ -270,15 +284,20 @@ export class DiskStore implements ChunkStore {
 
 const sizeOfRecord = (record: BlobFacts | AccessRecord): number => Buffer.byteLength(formatRecord(record));
 
-/** The paths of all files below a folder of `root`. A folder that goes meanwhile, as its last chunk does, is passed over. */
-async function* filesBelow(root: string, folder: string): AsyncGenerator<string, void, undefined> {
+/** The paths of all files below a folder of `root`. A folder below that cannot be read is passed over, as is one that goes meanwhile. */
+async function* filesBelow(
+  root: string,
+  folder: string,
+  passOver: (cause: unknown) => void,
+): AsyncGenerator<string, void, undefined> {
   const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((cause: unknown) => {
     if (folder === LAYOUT) throw cause;
+    passOver(cause);
     return [];
   });
   for (const entry of entries) {
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) yield* filesBelow(root, path);
+    if (entry.isDirectory()) yield* filesBelow(root, path, passOver);
     else yield path;
   }
 }

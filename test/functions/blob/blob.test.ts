@@ -7,6 +7,7 @@ import { FolderStore } from '../../../functions/blob/disk/folder.ts';
 import type { BlobFacts } from '../../../functions/blob/facts.ts';
 import { FilePiece } from '../../../functions/blob/file-piece.ts';
 import { MemoryStore } from '../../../functions/blob/memory.ts';
+import { chunkPath } from '../../../functions/blob/path.ts';
 import type { Extent } from '../../../functions/blob/store.ts';
 import { TieredStore } from '../../../functions/blob/tiered.ts';
 import type { P2PError } from '../../../functions/protocol/errors.ts';
@@ -404,6 +405,26 @@ test('gives parts of open files to who can send them, more at once as it goes on
   assert.equal(counts, [1, 2, 4]);
   same(Buffer.concat(pieces), kit.bytes);
   assert.is(kit.origin.hits.length, FILES);
+});
+
+test('has what comes next fetched while files are sent', async () => {
+  await using origin = await startOrigin();
+  await using dir = await tempDir();
+  const store = await FolderStore.open(dir.path);
+  await using kit = openReader({ store, chunkBytes: MiB, lookAhead: { perRead: 2, total: 8 } });
+  const bytes = blobOf(3 * MiB, 'next');
+  const url = origin.put('/blob', bytes, { headers: { 'cache-control': 'max-age=60' } });
+  await kit.read(url);
+  await kit.reader.settled();
+  const blob = await kit.open(url);
+  for (const index of [1, 2]) await store.unlink(chunkPath({ key: blob.facts.key, chunkBytes: MiB, index }));
+  const asked = origin.hits.length;
+  const pieces: Uint8Array[] = [];
+  for await (const piece of blob.stream({ start: 0, end: bytes.length }, NEVER)) {
+    if (piece instanceof FilePiece) await until('the next to be asked for', () => origin.hits.length > asked);
+    pieces.push(piece instanceof FilePiece ? send(piece, piece.length) : Buffer.from(piece));
+  }
+  same(Buffer.concat(pieces), bytes);
 });
 
 test('gives as bytes what of files was not sent, wherever that ends', async () => {

@@ -104,6 +104,27 @@ test('gives what another process over the same folder wrote, as instances of a f
   await other.close();
 });
 
+test('does not look for what the scan has not found where nobody else writes, but for all until it is over', async () => {
+  await using dir = await tempDir();
+  const before = await open(dir.path);
+  await before.write(idOf(), chunkOf(10, 2));
+  await before.writeFacts(KEY, plainFacts());
+  await before.close();
+  const store = await open(dir.path, { isOnlyWriter: true });
+  sameChunk(await store.read(idOf()), chunkOf(10, 2));
+  await store.scanned;
+  sameChunk(await store.read(idOf()), chunkOf(10, 2));
+  assert.equal(await store.readFacts(KEY), plainFacts());
+  const other = await open(dir.path);
+  const late = { ...idOf(), index: 1 };
+  await other.write(late, chunkOf(10, 3));
+  assert.is(await store.read(late), undefined);
+  await store.write(late, chunkOf(10, 3));
+  sameChunk(await store.read(late), chunkOf(10, 3));
+  await store.close();
+  await other.close();
+});
+
 for (const [why, rootOf] of [
   ['ends with a slash', (path: string) => `${path}/`],
   [
