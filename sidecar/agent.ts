@@ -158,6 +158,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   const rules = new Rules(ProxyConfig.Rules);
   const origin = new OriginUpstream({ http: originHttp, access, rules, random: Math.random });
   const fallback = OriginFallback ? origin : undefined;
+  const vigil = Vigil.start(() => download?.isHolding ?? false);
   // Without a Secret nothing proves what siblings send.
   const sharing =
     keys &&
@@ -166,12 +167,13 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
       ...{ members, roots, rootUrls, origin: fallback, keys, calls, metrics, download },
       trust: parts.tls && clusterTrust(parts.tls),
       readiness: parts.readiness,
+      hasRoom: () => vigil.hasRoom,
       coming: (address, index) => reader.coming(address, index),
       now: Date.now,
     });
   const upstream = new HedgedUpstream({
     upstream: new FallbackUpstream(sharing?.upstreams ?? (fallback ? [roots, fallback] : [roots])),
-    vigil: Vigil.start(() => download?.isHolding ?? false),
+    vigil,
     patience: PATIENCE,
     now: elapsed,
     onHedge: () => metrics.hedged(),

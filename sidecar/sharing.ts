@@ -48,6 +48,8 @@ export interface SharingParts {
   readonly download?: Bandwidth | undefined;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
+  /** Whether the link takes more than comes now. */
+  readonly hasRoom: () => boolean;
   /** The chunk on its way here, where it is. */
   readonly coming: ReferralsParts['coming'];
   readonly now: () => number;
@@ -112,9 +114,12 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
     upstreams,
     refer: (asked) => referrals.of(asked),
     signatures,
-    // A chunk that many want takes its way through several nodes: more have to be under way to keep the link full.
+    // A chunk that many want takes its way through several nodes: more have to be under way to keep the link full. With too
+    // many each comes late, those too that others wait for. In the lab 8 hosts that start one a second, on links of 100 Mbit,
+    // had 0.76 to 0.78 of it with eight at most, 0.83 to 0.84 with up to 16 while it had room, and 0.73 with 20 all the time.
     lookAhead: {
       perRead: 8,
+      spare: { perRead: 16, hasRoom: parts.hasRoom },
       beyondLate: Math.min(BEYOND_LATE, P2PConfig.CacheConfig.FileCacheSize / chunkBytes / BEYOND_LATE_SHARE),
       seed: createHash('sha256').update(members.self.id).digest().readUInt32BE(),
       nodes: () => members.list().length,

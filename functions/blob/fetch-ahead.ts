@@ -52,24 +52,31 @@ export class FetchAhead {
     if (this.#facts.rangeless) return;
     // Chunks asked for together share the link and land together: the next is asked for as soon as one lands,
     // not when the reader gets there, or the link would idle in between.
-    const to = Math.min(this.#last, index + 2 * this.#window);
+    const most = this.#most();
+    const to = Math.min(this.#last, index + 2 * most);
     const { beyondLate = 0 } = this.#reader.lookAhead;
     this.#coming = this.#coming.filter(
       (ahead) => ahead > index && !this.#reader.hasLanded(this.#facts, ahead),
     );
-    this.#fetchOf(index, to, asFile);
-    if (isLate) this.#fetchOf(to, Math.min(this.#last, index + beyondLate), asFile);
+    this.#fetchOf(index, to, most, asFile);
+    if (isLate) this.#fetchOf(to, Math.min(this.#last, index + beyondLate), most, asFile);
   }
 
-  /** Has those fetched that were not asked for yet, while there is room in the window. */
-  #fetchOf(after: number, to: number, asFile: boolean): void {
-    if (this.#coming.length >= this.#window) return;
+  /** How many may be on their way. */
+  #most(): number {
+    const { perRead, spare } = this.#reader.lookAhead;
+    return spare !== undefined && this.#window === perRead && spare.hasRoom() ? spare.perRead : this.#window;
+  }
+
+  /** Has those fetched that were not asked for yet, as long as fewer than `most` are on their way. */
+  #fetchOf(after: number, to: number, most: number, asFile: boolean): void {
+    if (this.#coming.length >= most) return;
     for (const next of aheadOf(after, to, this.#reader.lookAhead)) {
       if (this.#askedFor.has(next)) continue;
       if (!this.#reader.ahead(this.#ask, this.#facts, next, asFile, this.#ended)) return;
       this.#askedFor.add(next);
       this.#coming.push(next);
-      if (this.#coming.length >= this.#window) return;
+      if (this.#coming.length >= most) return;
     }
   }
 

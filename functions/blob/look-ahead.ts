@@ -7,6 +7,8 @@ export interface LookAhead {
    * few that come slowly then cost no time. Absent: no further than ever.
    */
   readonly beyondLate?: number;
+  /** So many are while the link has room: of those that come slowly none is to take up the place of one that would not. Absent: no more. */
+  readonly spare?: { readonly perRead: number; readonly hasRoom: () => boolean };
   /** Chunks fetched ahead of all readers together. */
   readonly total: number;
   /**

@@ -14,6 +14,8 @@ const QUIET_MS = 1_000;
 // in half a minute.
 const IDLE_SHARE = 0.1;
 const BEST_KEPT = 0.995;
+// With less of it than this the link has room for more.
+const ROOM_SHARE = 0.75;
 // Rates are of about a second.
 const RATE_KEPT = 0.75;
 // Who asks elsewhere sooner has lost more by it than by waiting.
@@ -116,6 +118,11 @@ export class Vigil {
         return () => clearInterval(timer);
       },
     });
+  }
+
+  /** True while clearly less comes than came at best of late. */
+  get hasRoom(): boolean {
+    return this.#rate < ROOM_SHARE * this.#best;
   }
 
   /** The body, watched while it is read. */

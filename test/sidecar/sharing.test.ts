@@ -201,6 +201,7 @@ async function readEachBeside(misdeed: (asked: Asked) => void, blobs: readonly B
     ...{ roots, rootUrls: [root.url], origin: undefined, keys, trust: undefined, metrics, now },
     calls: new NodeCalls(new NodeTokens({ keys, self: SELF, now: Date.now })),
     readiness: new Readiness(),
+    hasRoom: () => false,
     coming: () => undefined,
   });
   await using agent = await startP2P({ upstream: new FallbackUpstream(sharing.upstreams), self: SELF });

@@ -117,7 +117,8 @@ async function readPastLate(lookAhead: LookAhead, askedMeanwhile: number): Promi
   const meanwhile = asked.toSorted((a, b) => a - b);
   late.open();
   assert.is(sha256(await reading), sha256(blob));
-  assert.ok(most <= 1 + lookAhead.perRead, `${most} at a time`);
+  const mostAhead = lookAhead.spare?.perRead ?? lookAhead.perRead;
+  assert.ok(most <= 1 + mostAhead, `${most} at a time`);
   return meanwhile;
 }
 
@@ -129,6 +130,18 @@ test('fetches those that are further ahead while it waits for a chunk that is la
     Array.from({ length: 13 }, (_, at) => at + 1),
   );
   assert.equal(await readPastLate(lookAhead, 5), [1, 2, 3, 4, 5]);
+});
+
+test('fetches more ahead while the link has room, once it reads on for long', async () => {
+  const lookAhead = (hasRoom: boolean) => ({
+    ...{ perRead: 2, total: 16 },
+    spare: { perRead: 6, hasRoom: () => hasRoom },
+  });
+  assert.equal(await readPastLate(lookAhead(false), 5), [1, 2, 3, 4, 5]);
+  assert.equal(
+    await readPastLate(lookAhead(true), 13),
+    Array.from({ length: 13 }, (_, at) => at + 1),
+  );
 });
 
 test.run();

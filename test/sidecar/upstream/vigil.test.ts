@@ -45,6 +45,20 @@ async function usually(lab: ReturnType<typeof turnedVigil>, times: number, ms: n
   }
 }
 
+test('says that the link has room once clearly less comes than came at best, and until as much does again', () => {
+  const lab = turnedVigil();
+  const { send } = begin(lab);
+  const come = (bytes: number) => {
+    for (let tick = 0; tick < 20; tick += 1) {
+      send(bytes);
+      lab.pass(250);
+    }
+    return lab.vigil.hasRoom;
+  };
+  assert.is(lab.vigil.hasRoom, false);
+  assert.equal([come(1_000), come(900), come(600), come(900), come(100)], [false, false, true, false, true]);
+});
+
 test('tells a body that says nothing for three seconds, of a root for two', () => {
   for (const [kind, ms] of [
     ['sibling', 3_000],
