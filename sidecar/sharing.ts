@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { SecureContext } from 'node:tls';
+import { MiB } from '../functions/blob/chunk.ts';
 import type { LookAhead } from '../functions/blob/look-ahead.ts';
 import type { Upstream } from '../functions/blob/upstream.ts';
 import type { Bandwidth } from '../functions/service/bandwidth.ts';
@@ -31,6 +32,12 @@ const CONNECTIONS = 64;
 // wait on the disk, of which they may take a part.
 const BEYOND_LATE = 64;
 const BEYOND_LATE_SHARE = 16;
+
+const AHEAD = 8;
+const MOST_AHEAD = 16;
+// What is ahead lies in memory until it is whole, and then on the disk, of which it may take a part.
+const MOST_AHEAD_BYTES = 128 * MiB;
+const AHEAD_SHARE = 64;
 
 /** What sharing chunks with siblings takes. */
 export interface SharingParts {
@@ -118,12 +125,17 @@ export function openSharing({ P2PConfig, Limits }: Settings, parts: SharingParts
     // many each comes late, those too that others wait for. In the lab 8 hosts that start one a second, on links of 100 Mbit,
     // had 0.76 to 0.78 of it with eight at most, 0.83 to 0.84 with up to 16 while it had room, and 0.73 with 20 all the time.
     lookAhead: {
-      perRead: 8,
-      spare: { perRead: 16, hasRoom: parts.hasRoom },
+      perRead: AHEAD,
+      spare: { perRead: spareOf(P2PConfig.CacheConfig), hasRoom: parts.hasRoom },
       beyondLate: Math.min(BEYOND_LATE, P2PConfig.CacheConfig.FileCacheSize / chunkBytes / BEYOND_LATE_SHARE),
       seed: createHash('sha256').update(members.self.id).digest().readUInt32BE(),
       nodes: () => members.list().length,
     },
     close: () => http.close(),
   };
+}
+
+function spareOf({ FileCacheSize, ChunkSize }: Settings['P2PConfig']['CacheConfig']): number {
+  const most = Math.min(MOST_AHEAD_BYTES, FileCacheSize / AHEAD_SHARE) / ChunkSize;
+  return Math.max(AHEAD, Math.min(MOST_AHEAD, Math.floor(most)));
 }

@@ -13,7 +13,7 @@ export class FetchAhead {
   readonly #ask: Ask;
   readonly #facts: BlobFacts;
   readonly #last: number;
-  #window = 1;
+  #window: number;
   /** The chunk that the reader waits for, while it does. */
   #awaited: number | undefined;
   readonly #askedFor = new Set<number>();
@@ -24,6 +24,7 @@ export class FetchAhead {
     this.#reader = reader;
     this.#ask = ask;
     this.#facts = facts;
+    this.#window = Math.min(1, reader.lookAhead.perRead);
     this.#last = Math.ceil(span.end / facts.chunkBytes) - 1;
   }
 

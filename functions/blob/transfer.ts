@@ -124,8 +124,8 @@ export class Transfer {
     if (first === undefined || last === undefined) return NOTHING;
     this.first ??= first;
     const firstByteMs = trace?.now() ?? 0;
-    this.#ahead.of(last, true);
     try {
+      this.#ahead.of(last, true);
       yield lent.piece;
     } finally {
       lent.giveBack();

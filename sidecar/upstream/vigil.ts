@@ -16,6 +16,8 @@ const IDLE_SHARE = 0.1;
 const BEST_KEPT = 0.995;
 // With less of it than this the link has room for more.
 const ROOM_SHARE = 0.75;
+// By then a rate is one of the time in which it was looked.
+const MIN_AWAKE_MS = 2_000;
 // Rates are of about a second.
 const RATE_KEPT = 0.75;
 // Who asks elsewhere sooner has lost more by it than by waiting.
@@ -96,8 +98,12 @@ export class Vigil {
   readonly #norms = new Map<Giver['kind'], Norms>();
   #stop: (() => void) | undefined;
   #tickedMs = 0;
+  /** Until when bytes are in a rate. */
+  #countedMs = 0;
   /** For so long no body has brought anything. */
   #quietMs = 0;
+  /** For so long it has looked on end. */
+  #awakeMs = 0;
   /** Bytes of all bodies since the last tick. */
   #came = 0;
   /** Bytes in a millisecond, and the most there were of late. */
@@ -120,9 +126,10 @@ export class Vigil {
     });
   }
 
-  /** True while clearly less comes than came at best of late. */
+  /** True while clearly less comes than came at best of late, and it is not this node that holds it up. */
   get hasRoom(): boolean {
-    return this.#rate < ROOM_SHARE * this.#best;
+    const isKnown = this.#stop !== undefined && this.#awakeMs >= MIN_AWAKE_MS && !this.#parts.isHeld();
+    return isKnown && this.#rate < ROOM_SHARE * this.#best;
   }
 
   /** The body, watched while it is read. */
@@ -200,9 +207,17 @@ export class Vigil {
     // Whoever was stopped itself, or had too much to do, has not listened.
     const passedMs = Math.min(nowMs - this.#tickedMs, 2 * TICK_MS);
     this.#tickedMs = nowMs;
-    if (this.#parts.isHeld()) return;
+    // Short bodies may have come while nothing ticked: that was longer than a tick.
+    const countedMs = nowMs - this.#countedMs;
+    this.#countedMs = nowMs;
+    if (this.#parts.isHeld()) {
+      this.#came = 0;
+      this.#awakeMs = 0;
+      return;
+    }
+    this.#awakeMs += passedMs;
     this.#quietMs = this.#came === 0 ? this.#quietMs + passedMs : 0;
-    this.#rate = RATE_KEPT * this.#rate + (1 - RATE_KEPT) * (this.#came / Math.max(1, passedMs));
+    this.#rate = RATE_KEPT * this.#rate + (1 - RATE_KEPT) * (this.#came / Math.max(1, countedMs));
     this.#best = Math.max(this.#rate, BEST_KEPT * this.#best);
     this.#came = 0;
     for (const watched of this.#watched) if (!watched.isHeld) this.#look(watched, passedMs);
@@ -247,6 +262,7 @@ export class Vigil {
 
   #start(): void {
     if (this.#stop !== undefined) return;
+    this.#awakeMs = 0;
     this.#tickedMs = this.#parts.now();
     this.#stop = this.#parts.every(TICK_MS, () => this.#tick());
   }

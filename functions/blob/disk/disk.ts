@@ -47,6 +47,8 @@ export class DiskStore implements ChunkStore {
   readonly #ledger: Ledger;
   readonly #options: DiskOptions;
   readonly #writing = new Set<string>();
+  /** Writes that have ended. */
+  #writes = 0;
   #free = { bytes: Number.POSITIVE_INFINITY, atMs: Number.NEGATIVE_INFINITY };
   #closed = false;
   /** True once what is not in the ledger is not there. */
@@ -85,8 +87,9 @@ export class DiskStore implements ChunkStore {
   async read(id: ChunkId): Promise<Chunk | undefined> {
     const path = chunkPath(id);
     if (this.#lacks(path)) return undefined;
+    const writes = this.#writes;
     const chunk = await this.#folder.read(id);
-    if (chunk === undefined) this.#lost(path);
+    if (chunk === undefined) this.#lost(path, writes);
     else await this.#used(path, chunk.bytes.length + SEAL_BYTES);
     return chunk;
   }
@@ -158,14 +161,19 @@ export class DiskStore implements ChunkStore {
     read: () => Promise<T | undefined>,
   ): Promise<T | undefined> {
     if (this.#lacks(path)) return undefined;
+    const writes = this.#writes;
     const record = await read();
-    if (record === undefined) this.#lost(path);
+    if (record === undefined) this.#lost(path, writes);
     else await this.#used(path, sizeOfRecord(record));
     return record;
   }
 
   async #place(path: string, bytes: number, write: () => Promise<void>): Promise<void> {
-    if (!this.#ledger.enter(path, bytes, this.#options.now())) return;
+    const wasThere = this.#ledger.has(path);
+    if (!this.#ledger.enter(path, bytes, this.#options.now())) {
+      if (wasThere) await this.#folder.unlink(path);
+      return;
+    }
     this.#writing.add(path);
     try {
       await this.#makeRoom(bytes);
@@ -175,10 +183,12 @@ export class DiskStore implements ChunkStore {
         await write();
       });
     } catch (error) {
-      this.#ledger.forget(path);
+      // What was there before is there still.
+      if (!wasThere) this.#ledger.forget(path);
       throw error;
     } finally {
       this.#writing.delete(path);
+      this.#writes += 1;
     }
     // Evicted while it was written: the ledger has forgotten it, so the disk must.
     if (!this.#ledger.has(path)) await this.#folder.unlink(path);
@@ -222,8 +232,9 @@ export class DiskStore implements ChunkStore {
     return this.#isComplete && !this.#ledger.has(path);
   }
 
-  #lost(path: string): void {
-    if (!this.#writing.has(path)) this.#ledger.forget(path);
+  /** Forgets what was not there. Where anything was written since, it may be: the next one who asks looks again. */
+  #lost(path: string, writes: number): void {
+    if (!this.#writing.has(path) && this.#writes === writes) this.#ledger.forget(path);
   }
 
   async #used(path: string, bytes: number): Promise<void> {
@@ -251,10 +262,12 @@ export class DiskStore implements ChunkStore {
     const found: Found[] = [];
     let batch: Promise<void>[] = [];
     let isWhole = true;
-    const passOver = (cause: unknown) => (isWhole &&= isMissing(cause));
+    const passOver = (cause: unknown) => {
+      isWhole &&= isMissing(cause);
+    };
     for await (const path of filesBelow(this.#options.root, LAYOUT, passOver)) {
       if (this.#closed) return;
-      batch.push(this.#examine(path, found));
+      batch.push(this.#examine(path, found, passOver));
       if (batch.length === SCAN_BATCH) {
         await Promise.all(batch);
         batch = [];
@@ -266,7 +279,7 @@ export class DiskStore implements ChunkStore {
     await this.#removeEvicted();
   }
 
-  async #examine(path: string, found: Found[]): Promise<void> {
+  async #examine(path: string, found: Found[], passOver: (cause: unknown) => void): Promise<void> {
     // Marks are empty, and for those who put them to remove.
     if (path.startsWith(`${TEMPORARY}/`) || isMarkPath(path)) return;
     const file = join(this.#options.root, path);
@@ -276,7 +289,7 @@ export class DiskStore implements ChunkStore {
       return;
     }
     // Evicted since the folder was listed: nothing to enter.
-    const facts = await stat(file).catch(() => undefined);
+    const facts = await stat(file).catch(passOver);
     if (facts !== undefined)
       found.push({ path, bytes: facts.size, usedMs: Math.max(facts.mtimeMs, facts.atimeMs) });
   }

@@ -55,6 +55,8 @@ export class FileExtent implements Extent {
   }
 
   lend(): LentFile | undefined {
+    // With many opened at once it may be closed before whoever asked for it gets it.
+    if (this.#isClosing && this.#uses === 0) return undefined;
     if (this.#lent === 0 && !this.#loans.take(this.length)) return undefined;
     this.#lent += 1;
     this.#uses += 1;

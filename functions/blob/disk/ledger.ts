@@ -15,7 +15,8 @@ export interface Found {
 
 // ext4 and xfs hand out space in blocks of 4 KiB, so that is what a small file really takes.
 const BLOCK_BYTES = 4096;
-const onDisk = (bytes: number): number => Math.ceil(bytes / BLOCK_BYTES) * BLOCK_BYTES;
+// An empty file counts too: a power cut leaves some.
+const onDisk = (bytes: number): number => Math.max(1, Math.ceil(bytes / BLOCK_BYTES)) * BLOCK_BYTES;
 
 // A file's time is set anew at most this often: recency survives a restart without a write at each hit.
 const TOUCH_EVERY_MS = 5 * 60_000;

@@ -6,6 +6,7 @@ import type { FileExtent } from '../../../functions/blob/disk/file-extent.ts';
 import { FolderStore } from '../../../functions/blob/disk/folder.ts';
 import type { BlobFacts } from '../../../functions/blob/facts.ts';
 import { FilePiece } from '../../../functions/blob/file-piece.ts';
+import type { LookAhead } from '../../../functions/blob/look-ahead.ts';
 import { MemoryStore } from '../../../functions/blob/memory.ts';
 import { chunkPath } from '../../../functions/blob/path.ts';
 import type { Extent } from '../../../functions/blob/store.ts';
@@ -407,25 +408,43 @@ test('gives parts of open files to who can send them, more at once as it goes on
   assert.is(kit.origin.hits.length, FILES);
 });
 
-test('has what comes next fetched while files are sent', async () => {
+/** Reads a blob of which the first chunks are in files alone, and the others nowhere; how many are asked for when its files are to be sent. */
+async function readHalfStored(lookAhead: LookAhead, isAsked: boolean): Promise<void> {
   await using origin = await startOrigin();
   await using dir = await tempDir();
   const store = await FolderStore.open(dir.path);
-  await using kit = openReader({ store, chunkBytes: MiB, lookAhead: { perRead: 2, total: 8 } });
-  const bytes = blobOf(3 * MiB, 'next');
+  const before = openReader({ store, chunkBytes: MiB });
+  const bytes = blobOf(5 * MiB, 'next');
   const url = origin.put('/blob', bytes, { headers: { 'cache-control': 'max-age=60' } });
-  await kit.read(url);
-  await kit.reader.settled();
+  await before.read(url);
+  await before.reader.settled();
+  const memory = new MemoryStore({ maxBytes: 64 * MiB });
+  await using kit = openReader({ store: new TieredStore(memory, store), chunkBytes: MiB, lookAhead });
   const blob = await kit.open(url);
-  for (const index of [1, 2]) await store.unlink(chunkPath({ key: blob.facts.key, chunkBytes: MiB, index }));
+  const idOf = (index: number) => ({ key: blob.facts.key, chunkBytes: MiB, index });
+  for (const index of [3, 4]) await store.unlink(chunkPath(idOf(index)));
   const asked = origin.hits.length;
   const pieces: Uint8Array[] = [];
+  let files = 0;
   for await (const piece of blob.stream({ start: 0, end: bytes.length }, NEVER)) {
-    if (piece instanceof FilePiece) await until('the next to be asked for', () => origin.hits.length > asked);
+    if (piece instanceof FilePiece) files += piece.next(piece.length).length;
+    if (piece instanceof FilePiece && files === 3) {
+      if (isAsked) await until('the next to be asked for', () => origin.hits.length > asked);
+      assert.is(origin.hits.length, asked + (isAsked ? 1 : 0));
+      // What can be sent as a file is not loaded.
+      for (const index of [1, 2]) assert.is(memory.peek(idOf(index)), undefined);
+    }
     pieces.push(piece instanceof FilePiece ? send(piece, piece.length) : Buffer.from(piece));
   }
+  assert.ok(files >= 3);
   same(Buffer.concat(pieces), bytes);
-});
+}
+
+test('has what comes next fetched while files are sent', () =>
+  readHalfStored({ perRead: 1, total: 8 }, true));
+
+test('fetches nothing ahead of files that are sent where nothing is to be fetched ahead', () =>
+  readHalfStored({ perRead: 0, total: 8 }, false));
 
 test('gives as bytes what of files was not sent, wherever that ends', async () => {
   await using kit = await onDisk();

@@ -142,6 +142,9 @@ test('fetches more ahead while the link has room, once it reads on for long', as
     await readPastLate(lookAhead(true), 13),
     Array.from({ length: 13 }, (_, at) => at + 1),
   );
+  // A reader that has just begun may want little.
+  const begun = { ...lookAhead(true), perRead: 4 };
+  assert.equal(await readPastLate(begun, 7), [1, 2, 3, 4, 5, 6, 7]);
 });
 
 test.run();

@@ -59,6 +59,26 @@ test('says that the link has room once clearly less comes than came at best, and
   assert.equal([come(1_000), come(900), come(600), come(900), come(100)], [false, false, true, false, true]);
 });
 
+test('says so of no time in which it did not look, or had all wait itself', async () => {
+  const lab = turnedVigil();
+  for (let body = 0; body < 100; body += 1) {
+    const { send, end, reading } = begin(lab);
+    lab.clock.nowMs += 80;
+    send(80_000);
+    end();
+    await reading;
+  }
+  const { send } = begin(lab);
+  const rooms = new Set<boolean>();
+  for (let tick = 0; tick < 100; tick += 1) {
+    lab.clock.isHeld = tick > 50 && tick % 5 > 0;
+    send(250_000);
+    lab.pass(250);
+    rooms.add(lab.vigil.hasRoom);
+  }
+  assert.equal([...rooms], [false]);
+});
+
 test('tells a body that says nothing for three seconds, of a root for two', () => {
   for (const [kind, ms] of [
     ['sibling', 3_000],

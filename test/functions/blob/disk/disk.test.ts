@@ -473,7 +473,55 @@ test('fails to read, and does not call it a miss, where the disk does not give t
   await rejects('STORE_WRITE_FAILED', store.write(idOf(), chunkOf(10, 'blocked')));
   await store.write(OTHER, chunkOf(10, 'others'));
   sameChunk(await store.read(OTHER), chunkOf(10, 'others'));
+  // Nothing says that it is gone.
+  assert.is(store.usage.files, 2);
+  await store.close();
+});
+
+test('still has what it could not write anew', async () => {
+  await using dir = await tempDir();
+  const store = await open(dir.path, { isOnlyWriter: true });
+  await store.scanned;
+  await store.write(idOf(), chunkOf(10, 'first'));
+  await store.writeFacts(KEY, plainFacts());
+  await rm(join(dir.path, 'v1/.tmp'), { recursive: true });
+  await writeFile(join(dir.path, 'v1/.tmp'), '');
+  await rejects('STORE_WRITE_FAILED', store.write(idOf(), chunkOf(10, 'second')));
+  await rejects('STORE_WRITE_FAILED', store.writeFacts(KEY, fullFacts()));
+  sameChunk(await store.read(idOf()), chunkOf(10, 'first'));
+  assert.equal(await store.readFacts(KEY), plainFacts());
+  assert.is(store.usage.files, 2);
+  await store.close();
+});
+
+test('counts files that a power cut has left empty', async () => {
+  await using dir = await tempDir();
+  const before = await open(dir.path);
+  for (const id of [idOf(), OTHER]) await before.write(id, chunkOf(10, 'there'));
+  await before.close();
+  await truncate(join(dir.path, chunkPath(idOf())), 0);
+  const store = await open(dir.path, { isOnlyWriter: true });
+  await store.scanned;
+  assert.is(store.usage.files, 2);
+  assert.is(await store.read(idOf()), undefined);
+  sameChunk(await store.read(OTHER), chunkOf(10, 'there'));
   assert.is(store.usage.files, 1);
+  await store.close();
+});
+
+test('lends no file that is closed, but one that is only to be', async () => {
+  await using dir = await tempDir();
+  const store = await open(dir.path);
+  await store.write(idOf(), chunkOf(10, 'lent'));
+  const extent = await store.extent(idOf());
+  const lent = extent?.lend?.();
+  assert.ok(lent);
+  await store.remove(idOf().key);
+  await turn();
+  const again = extent?.lend?.();
+  assert.ok(again);
+  for (const loan of [lent, again]) loan?.giveBack();
+  assert.is(extent?.lend?.(), undefined);
   await store.close();
 });
 
