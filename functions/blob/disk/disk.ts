@@ -1,23 +1,22 @@
-import { readdir, rm, stat, statfs, utimes } from 'node:fs/promises';
+import { rm, stat, statfs, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Chunk, ChunkId } from '../chunk.ts';
 import type { BlobFacts } from '../facts.ts';
 import type { PageCache } from '../page-cache.ts';
-import { accessPath, chunkPath, factsPath, isCachePath, isMarkPath, keyPath, LAYOUT } from '../path.ts';
+import { accessPath, chunkPath, factsPath, keyPath } from '../path.ts';
 import type { AccessRecord, ChunkStore, Extent } from '../store.ts';
 import { FolderStore } from './folder.ts';
-import { type Found, Ledger } from './ledger.ts';
+import { Ledger } from './ledger.ts';
 import { Loans } from './loans.ts';
-import { isDiskFull, isMissing, TEMPORARY } from './placing.ts';
+import { isDiskFull, TEMPORARY } from './placing.ts';
 import { formatRecord } from './record.ts';
+import { scanFolder } from './scan.ts';
 import { SEAL_BYTES } from './seal.ts';
 
 // How long one look at the file system's free space is believed.
 const SPACE_BELIEVED_MS = 500;
 // What slow clients may hold of the disk beyond the cap, once it is evicted: they are then read to.
 const LENT_SHARE = 0.25;
-// A file stat at a time would make a scan of a large cache last minutes; this many keep the thread pool busy.
-const SCAN_BATCH = 64;
 
 /** What a disk cache needs; sizes in bytes. */
 export interface DiskOptions {
@@ -259,58 +258,12 @@ export class DiskStore implements ChunkStore {
   }
 
   async #scan(): Promise<void> {
-    const found: Found[] = [];
-    let batch: Promise<void>[] = [];
-    let isWhole = true;
-    const passOver = (cause: unknown) => {
-      isWhole &&= isMissing(cause);
-    };
-    for await (const path of filesBelow(this.#options.root, LAYOUT, passOver)) {
-      if (this.#closed) return;
-      batch.push(this.#examine(path, found, passOver));
-      if (batch.length === SCAN_BATCH) {
-        await Promise.all(batch);
-        batch = [];
-      }
-    }
-    await Promise.all(batch);
-    this.#ledger.addOlder(found);
-    this.#isComplete = isWhole && this.#options.isOnlyWriter === true;
+    const scan = await scanFolder(this.#options.root, () => this.#closed);
+    if (scan === undefined) return;
+    this.#ledger.addOlder(scan.found);
+    this.#isComplete = scan.isWhole && this.#options.isOnlyWriter === true;
     await this.#removeEvicted();
-  }
-
-  async #examine(path: string, found: Found[], passOver: (cause: unknown) => void): Promise<void> {
-    // Marks are empty, and for those who put them to remove.
-    if (path.startsWith(`${TEMPORARY}/`) || isMarkPath(path)) return;
-    const file = join(this.#options.root, path);
-    if (!isCachePath(path)) {
-      // One that cannot be removed is not counted and never served.
-      await rm(file, { force: true }).catch(() => {});
-      return;
-    }
-    // Evicted since the folder was listed: nothing to enter.
-    const facts = await stat(file).catch(passOver);
-    if (facts !== undefined)
-      found.push({ path, bytes: facts.size, usedMs: Math.max(facts.mtimeMs, facts.atimeMs) });
   }
 }
 
 const sizeOfRecord = (record: BlobFacts | AccessRecord): number => Buffer.byteLength(formatRecord(record));
-
-/** The paths of all files below a folder of `root`. A folder below that cannot be read is passed over, as is one that goes meanwhile. */
-async function* filesBelow(
-  root: string,
-  folder: string,
-  passOver: (cause: unknown) => void,
-): AsyncGenerator<string, void, undefined> {
-  const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((cause: unknown) => {
-    if (folder === LAYOUT) throw cause;
-    passOver(cause);
-    return [];
-  });
-  for (const entry of entries) {
-    const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) yield* filesBelow(root, path, passOver);
-    else yield path;
-  }
-}
