@@ -19,6 +19,8 @@ export interface Ask {
   readonly shown?: ((right: string) => Grant | undefined) | undefined;
   /** True for a node of ours, which checks each chunk before a client of it sees any: it may have what is not checked. */
   readonly relays?: boolean;
+  /** True when it comes from another node: for it fewer are asked than for a client, which has nobody else to turn to. */
+  readonly isPassedOn?: boolean;
   /** True when nobody is to be asked for it: whoever asks keeps its client's credential to itself. */
   readonly onlyCached?: boolean;
   /** Is told, while there is nothing to give yet, that somebody who can be waited for is getting it. */

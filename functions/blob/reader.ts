@@ -6,10 +6,12 @@ import { Access, type AccessPolicy } from './access/access.ts';
 import { Guard, type Guarded, isAway, isRefusal, requestOf } from './access/guard.ts';
 import { Membership } from './access/membership.ts';
 import type { Ask } from './ask.ts';
+import { mayReachMore } from './askers.ts';
 import { Blob } from './blob.ts';
 import { Catalog } from './catalog.ts';
 import type { ReaderEvents } from './events.ts';
 import { sourceOf } from './facts.ts';
+import { isElsewhere } from './fill-failure.ts';
 import { Fleet } from './fleet.ts';
 import type { Flight } from './flight.ts';
 import { Hearing } from './hearing.ts';
@@ -131,15 +133,16 @@ export class BlobReader {
     if (known !== undefined && this.#knowledge.mayUse(ask, known.facts)) return this.#admit(ask, known);
     if (ask.onlyCached) throw new P2PError('NOT_CACHED', 'nothing is known of it here');
     const running = this.#opening.get(claim) ?? this.#learn(claim, ask, known);
-    const heard = running.hearing.during(running.opened, ask.heard);
-    if (running.ask.credential === ask.credential) return this.#openAs(ask, await heard);
-    const opened = await heard.catch(notOurs);
-    if (opened !== 'refused') {
+    const isOwn = running.ask.credential === ask.credential;
+    const opened = await running.hearing.during(running.opened, ask.heard).catch((error: unknown) => {
+      if (failsAlone(error, running.ask, ask)) return 'failed' as const;
+      throw error;
+    });
+    if (opened !== 'failed') {
       const isKnown = opened === undefined || opened.failure !== undefined;
-      return isKnown ? this.#openAs(ask, opened) : this.#admit(ask, opened);
+      return isOwn || isKnown ? this.#openAs(ask, opened) : this.#admit(ask, opened);
     }
-    // What somebody else was refused says nothing of this asker.
-    const own = `${claim}\n${ask.credential}`;
+    const own = `${claim}\n${ask.isPassedOn ? 'passed on' : ''}\n${ask.credential}`;
     return this.#openAs(ask, await (this.#opening.get(own) ?? this.#learn(own, ask, known)).opened);
   }
 
@@ -273,7 +276,8 @@ export class BlobReader {
   }
 }
 
-function notOurs(error: unknown): 'refused' {
-  if (hasCode(error, 'UPSTREAM_REFUSED')) return 'refused';
-  throw error;
+/** True when what has failed for who asked first says nothing of who waits for the same. */
+function failsAlone(error: unknown, first: Ask, other: Ask): boolean {
+  if (hasCode(error, 'UPSTREAM_REFUSED')) return first.credential !== other.credential;
+  return isElsewhere(error) && mayReachMore(other, first);
 }

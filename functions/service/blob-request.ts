@@ -49,6 +49,7 @@ export function askOf(
     relays: node !== undefined && takesTrailers(request),
     credential: credentialOf(address, headers.authorization),
     shown,
+    isPassedOn: AGENT_HEADER in headers,
     onlyCached: node !== undefined && /\bonly-if-cached\b/.test(headers['cache-control'] ?? ''),
     // A whole blob is checked again only for a node of ours, which has seen it fail.
     doubtful:
