@@ -130,9 +130,12 @@ export class Pilot {
   }
 
   #fill(flight: Flight, facts: BlobFacts, opened: OpenReply | undefined): Promise<Chunk> {
+    const known = flight.expected;
     return fillInTurn(
       flight,
       async (ask, isFirst) => {
+        // What came until then is nobody's to vouch for any more.
+        if (!isFirst) flight.startOver(known);
         if (ask.onlyCached) throw new P2PError('NOT_CACHED', 'the chunk is not here');
         const order: FillOrder = {
           address: ask.address,

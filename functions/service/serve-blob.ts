@@ -134,7 +134,7 @@ export class BlobServer {
     try {
       await this.#answer(asked);
     } catch (error) {
-      if (asked.response.headersSent || !mayAskAgain(error)) throw error;
+      if (asked.response.headersSent || !mayAskAgain(error, asked.request)) throw error;
       await this.#answer(asked);
     }
   }

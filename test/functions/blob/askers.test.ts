@@ -101,4 +101,27 @@ test('asks once for all the nodes that want a chunk', async () => {
   assert.is(node.failed.times, 1);
 });
 
+test('asks once, and tells all, what the origin refuses a node and a client with the same credential', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader({ lookAhead: { perRead: 0, total: 0 } });
+  const url = origin.put('/blob', BYTES);
+  const blobs = [await kit.open(url, NODE), await kit.open(url)];
+  origin.forget();
+  origin.always = { status: 404, delayMs: 50 };
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  await Promise.all(blobs.map((blob) => rejects('UPSTREAM_REFUSED', readSpan(blob, SPAN, signal))));
+  assert.is(origin.hits.length, 1);
+});
+
+test('fetches for who joins a look at what is cached', async () => {
+  await using origin = await startOrigin();
+  await using kit = openReader({ lookAhead: { perRead: 0, total: 0 } });
+  const url = origin.put('/blob', BYTES);
+  const looking = await kit.open(url, NODE);
+  const look = await kit.open(url, { ...NODE, onlyCached: true });
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  const reads = [look, looking].map((blob) => readSpan(blob, SPAN, signal));
+  for (const read of reads) assert.is(sha256(await read), sha256(BYTES.subarray(SPAN.start, SPAN.end)));
+});
+
 test.run();
