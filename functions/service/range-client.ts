@@ -8,8 +8,6 @@ import type { HttpRequest } from './http-request.ts';
 import { type Outcome, type RangeAsk, RangeConnection } from './range-connection.ts';
 import { type InLine, waitInLine } from './wait-in-line.ts';
 
-// Shorter than the five seconds after which Node's servers, the quickest common ones, drop an idle connection.
-const REST_MS = 4_000;
 // An origin that could not be read this way is left to the general client for so long.
 const UNSUITED_MS = 60_000;
 
@@ -113,7 +111,7 @@ export class RangeClient {
 
   #freed(host: Host, connection: RangeConnection, usable: boolean): void {
     if (usable) {
-      connection.rest(REST_MS);
+      connection.rest();
       host.free.push(connection);
     } else if (!this.#forget(host, connection)) {
       return;

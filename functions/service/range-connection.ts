@@ -59,7 +59,7 @@ export class RangeConnection {
   readonly #readOn = () => {
     this.#socket.resume();
   };
-  #keepAlive = false;
+  #restMs = 0;
   #settle: { resolve: (outcome: Outcome) => void; reject: (error: unknown) => void } | undefined;
   #finish: { resolve: () => void; reject: (error: unknown) => void } | undefined;
   #error: P2PError | undefined;
@@ -113,9 +113,9 @@ export class RangeConnection {
     });
   }
 
-  /** Keeps the connection for a later request, but no process alive for it. */
-  rest(idleMs: number): void {
-    this.#socket.setTimeout(idleMs);
+  /** Keeps the connection for a later request, for as long as its peer will, but no process alive for it. */
+  rest(): void {
+    this.#socket.setTimeout(this.#restMs);
     this.#socket.unref();
   }
 
@@ -171,7 +171,7 @@ export class RangeConnection {
     const body = new BodyReader(this.#what, head.length, early);
     this.#body = body;
     this.#pace = new ReadPace();
-    this.#keepAlive = head.keepAlive;
+    this.#restMs = head.restMs;
     // While nobody reads, the other side does not idle: we do.
     this.#socket.setTimeout(0);
     const settle = this.#settle;
@@ -262,10 +262,11 @@ export class RangeConnection {
     const finish = this.#finish;
     this.#reset();
     this.#state = 'idle';
-    if (!this.#keepAlive) this.#shut();
+    const isUsable = this.#restMs > 0;
+    if (!isUsable) this.#shut();
     finish?.resolve();
-    this.#onFree(this.#keepAlive);
-    return this.#keepAlive;
+    this.#onFree(isUsable);
+    return isUsable;
   }
 
   #unsuited(): void {

@@ -7,8 +7,14 @@ export interface ReplyHead {
   readonly headers: HeaderLines;
   /** Bytes of the body; `undefined` when it comes in chunks, of which the last says that it is (RFC 9112 §7.1). */
   readonly length: number | undefined;
-  readonly keepAlive: boolean;
+  /** For so long the connection may be used again once it is idle, milliseconds; 0: not at all. */
+  readonly restMs: number;
 }
+
+// As long as common proxies keep idle connections. What a peer closes sooner without a word is seen when it does.
+const REST_MS = 60_000;
+// On its way for that long a request might meet a closed connection.
+const MARGIN_MS = 1_000;
 
 const STATUS_LINE = /^HTTP\/1\.1 ([2-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 // RFC 9110 §5.1 and §5.5: a token, a colon without space before it, visible text. The space around that is no part of
@@ -29,12 +35,11 @@ export function parseHead(text: string): ReplyHead | undefined {
   if (headers === undefined || status === '204' || status === '304') return undefined;
   const framing = framingOf(headers);
   if (framing === undefined) return undefined;
-  const connection = String(headers.connection ?? '').toLowerCase();
   return {
     status: Number(status),
     headers,
     length: framing.length,
-    keepAlive: !/\bclose\b/.test(connection),
+    restMs: restOf(headers),
   };
 }
 
@@ -56,6 +61,15 @@ function framingOf(headers: HeaderLines): Pick<ReplyHead, 'length'> | undefined 
     return isChunked && length === undefined ? { length: undefined } : undefined;
   }
   return typeof length === 'string' && /^\d{1,15}$/.test(length) ? { length: Number(length) } : undefined;
+}
+
+/** By its `Keep-Alive: timeout=`, in seconds (RFC 2068 §19.7.1.1), where a peer says how long it waits. */
+function restOf({ connection, 'keep-alive': keepAlive }: HeaderLines): number {
+  if (/\bclose\b/i.test(String(connection ?? ''))) return 0;
+  const seconds = /\btimeout=(\d{1,9})\b/i.exec(String(keepAlive ?? ''))?.[1];
+  return seconds === undefined
+    ? REST_MS
+    : Math.min(REST_MS, Math.max(0, 1_000 * Number(seconds) - MARGIN_MS));
 }
 
 // Not `trim`, which takes more for space.

@@ -353,6 +353,19 @@ test('keeps nothing of a connection that is closed while it rests', async () => 
   assert.is((await filled(await client.ask(peer.url), 2)).toString(), 'ok');
 });
 
+test('closes a connection before its peer does', async () => {
+  await using patient = await startPeer((socket) => socket.write(`${head(2)}ok`));
+  await using peer = await startPeer((socket) => socket.write(`${head(2, 'Keep-Alive: timeout=2')}ok`));
+  await using client = openClient();
+  for (const { url } of [patient, peer]) await filled(await client.ask(url), 2);
+  assert.is(client.open(), 2);
+  await until('the one to be closed', () => client.open() === 1);
+  assert.equal(
+    [patient, peer].map(({ sockets }) => [...sockets].some(({ readableEnded }) => readableEnded)),
+    [false, true],
+  );
+});
+
 test('does not use a connection again that the peer said it would close', async () => {
   await using peer = await startPeer((socket) => socket.end(`${head(2, 'Connection: close')}ok`));
   await using client = openClient();

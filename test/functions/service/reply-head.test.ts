@@ -12,12 +12,28 @@ test('reads status, headers in lower case, and the length of the body', () => {
     status: 206,
     headers: { 'content-length': '10', etag: '"a"', 'x-two': ['1', '2'] },
     length: 10,
-    keepAlive: true,
+    restMs: 60_000,
   });
 });
 
 test('tells a connection that will be closed', () => {
-  assert.is(parseHead(head('Content-Length: 0', 'Connection: Close'))?.keepAlive, false);
+  assert.is(parseHead(head('Content-Length: 0', 'Connection: Close'))?.restMs, 0);
+});
+
+test('rests a connection for less time than its peer waits, and for a minute at most', () => {
+  for (const [line, restMs] of [
+    ['Keep-Alive: timeout=5', 4_000],
+    ['keep-alive: max=100, Timeout=20', 19_000],
+    ['Keep-Alive: timeout=1', 0],
+    ['Keep-Alive: timeout=0', 0],
+    ['Keep-Alive: timeout=999999999', 60_000],
+    ['Keep-Alive: timeout=99999999999999', 60_000],
+    ['Keep-Alive: max=5', 60_000],
+    ['Connection: keep-alive', 60_000],
+  ] as const) {
+    assert.is(parseHead(head('Content-Length: 0', line))?.restMs, restMs, line);
+  }
+  assert.is(parseHead(head('Content-Length: 0', 'Keep-Alive: timeout=5', 'Connection: close'))?.restMs, 0);
 });
 
 test('takes space around a value for none of it, and no space within', () => {
