@@ -58,6 +58,9 @@ import { Vigil } from './upstream/vigil.ts';
 // As long as OpenSSL's own clients wait; a phone on a bad link takes some seconds.
 const HANDSHAKE_MS = 10_000;
 const ORIGIN_CONNECTIONS = 64;
+// As long as common proxies keep theirs. A fresh connection has small windows at first: of a cold read of 256 MiB by
+// loopback that was an eighth.
+const ORIGIN_REST_MS = 60_000;
 const ROOT_CONNECTIONS = 64;
 // For how long something lasts: by a clock that nobody sets.
 const elapsed = () => performance.now();
@@ -116,6 +119,7 @@ export async function openAgent(settings: Settings, parts: AgentParts): Promise<
   const originHttp = new HttpClient({
     ...limits,
     connections: ORIGIN_CONNECTIONS,
+    restMs: ORIGIN_REST_MS,
     lookup: access.lookup,
     trust,
     download,

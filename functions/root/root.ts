@@ -45,6 +45,9 @@ import type { WriteTurns, WriteTurnsParts } from './write-turns.ts';
 
 // One origin should not be drowned by one root; its own clients would hardly open more.
 const ORIGIN_CONNECTIONS = 64;
+// As long as common proxies keep theirs. A fresh connection has small windows at first: of a cold read of 256 MiB by
+// loopback that was an eighth.
+const ORIGIN_REST_MS = 60_000;
 const S3_CONNECTIONS = 64;
 
 // Between two requests of one that reads on a root is not idle: what it began to write then would go on beside the next.
@@ -130,6 +133,7 @@ export async function openRoot(settings: Settings, parts: RootParts): Promise<Ro
   const http = new HttpClient({
     ...limits,
     connections: ORIGIN_CONNECTIONS,
+    restMs: ORIGIN_REST_MS,
     lookup: access.lookup,
     trust,
     download: Bandwidth.of(Limits.Download),

@@ -30,6 +30,8 @@ export interface HttpClientOptions extends HttpLimits {
   readonly trust?: SecureContext | undefined;
   /** Most connections to one origin; requests beyond wait in line. */
   readonly connections: number;
+  /** For so long at most an idle connection is kept, milliseconds; what its peer says is heeded. Default: four seconds. */
+  readonly restMs?: number;
   /** What all bodies together may take; clients can share one. Absent: any. */
   readonly download?: Bandwidth | undefined;
 }

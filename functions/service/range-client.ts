@@ -11,6 +11,9 @@ import { type InLine, waitInLine } from './wait-in-line.ts';
 // An origin that could not be read this way is left to the general client for so long.
 const UNSUITED_MS = 60_000;
 
+// Shorter than the five seconds after which Node's servers, the quickest common ones, drop an idle connection.
+const REST_MS = 4_000;
+
 interface Host {
   readonly free: RangeConnection[];
   readonly waiting: InLine[];
@@ -23,6 +26,8 @@ export interface RangeClientOptions extends ConnectionLimits {
   readonly lookup?: (origin: URL) => LookupFunction;
   /** Most connections to one origin; requests beyond wait in line. */
   readonly connections: number;
+  /** See `HttpClientOptions`. */
+  readonly restMs?: number | undefined;
 }
 
 /**
@@ -111,7 +116,7 @@ export class RangeClient {
 
   #freed(host: Host, connection: RangeConnection, usable: boolean): void {
     if (usable) {
-      connection.rest();
+      connection.rest(this.#options.restMs ?? REST_MS);
       host.free.push(connection);
     } else if (!this.#forget(host, connection)) {
       return;

@@ -113,9 +113,9 @@ export class RangeConnection {
     });
   }
 
-  /** Keeps the connection for a later request, for as long as its peer will, but no process alive for it. */
-  rest(): void {
-    this.#socket.setTimeout(this.#restMs);
+  /** Keeps the connection for a later request, for as long as its peer will at most, but no process alive for it. */
+  rest(mostMs: number): void {
+    this.#socket.setTimeout(Math.min(mostMs, this.#restMs));
     this.#socket.unref();
   }
 

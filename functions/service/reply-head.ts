@@ -7,12 +7,10 @@ export interface ReplyHead {
   readonly headers: HeaderLines;
   /** Bytes of the body; `undefined` when it comes in chunks, of which the last says that it is (RFC 9112 §7.1). */
   readonly length: number | undefined;
-  /** For so long the connection may be used again once it is idle, milliseconds; 0: not at all. */
+  /** How long the connection may be idle and be used again, milliseconds; 0: not used again, `Infinity`: not said. */
   readonly restMs: number;
 }
 
-// As long as common proxies keep idle connections. What a peer closes sooner without a word is seen when it does.
-const REST_MS = 60_000;
 // On its way for that long a request might meet a closed connection.
 const MARGIN_MS = 1_000;
 
@@ -67,9 +65,7 @@ function framingOf(headers: HeaderLines): Pick<ReplyHead, 'length'> | undefined 
 function restOf({ connection, 'keep-alive': keepAlive }: HeaderLines): number {
   if (/\bclose\b/i.test(String(connection ?? ''))) return 0;
   const seconds = /\btimeout=(\d{1,9})\b/i.exec(String(keepAlive ?? ''))?.[1];
-  return seconds === undefined
-    ? REST_MS
-    : Math.min(REST_MS, Math.max(0, 1_000 * Number(seconds) - MARGIN_MS));
+  return seconds === undefined ? Number.POSITIVE_INFINITY : Math.max(0, 1_000 * Number(seconds) - MARGIN_MS);
 }
 
 // Not `trim`, which takes more for space.

@@ -51,7 +51,9 @@ async function startPeer(answer: (socket: Socket, request: string, count: number
   };
 }
 
-function openClient(limits: { firstByteMs?: number; idleMs?: number; connections?: number } = {}) {
+function openClient(
+  limits: { firstByteMs?: number; idleMs?: number; connections?: number; restMs?: number } = {},
+) {
   const client = new RangeClient({
     connectMs: 2_000,
     firstByteMs: 5_000,
@@ -356,7 +358,7 @@ test('keeps nothing of a connection that is closed while it rests', async () => 
 test('closes a connection before its peer does', async () => {
   await using patient = await startPeer((socket) => socket.write(`${head(2)}ok`));
   await using peer = await startPeer((socket) => socket.write(`${head(2, 'Keep-Alive: timeout=2')}ok`));
-  await using client = openClient();
+  await using client = openClient({ restMs: 60_000 });
   for (const { url } of [patient, peer]) await filled(await client.ask(url), 2);
   assert.is(client.open(), 2);
   await until('the one to be closed', () => client.open() === 1);
@@ -364,6 +366,14 @@ test('closes a connection before its peer does', async () => {
     [patient, peer].map(({ sockets }) => [...sockets].some(({ readableEnded }) => readableEnded)),
     [false, true],
   );
+});
+
+test('closes a connection that was idle for as long as it may be', async () => {
+  await using peer = await startPeer((socket) => socket.write(`${head(2, 'Keep-Alive: timeout=75')}ok`));
+  await using client = openClient({ restMs: 200 });
+  await filled(await client.ask(peer.url), 2);
+  assert.is(client.open(), 1);
+  await until('it to be closed', () => client.open() === 0);
 });
 
 test('does not use a connection again that the peer said it would close', async () => {
