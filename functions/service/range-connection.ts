@@ -149,8 +149,9 @@ export class RangeConnection {
 
   /** `false` when it is better to read on later. */
   #paces(bytes: number, missing: number): boolean {
-    if (!this.#pace.waits(bytes, missing, performance.now())) return true;
-    ROUNDS.join(this.#readOn);
+    const rounds = this.#pace.rounds(bytes, missing, performance.now());
+    if (rounds === 0) return true;
+    ROUNDS.join(this.#readOn, rounds);
     return false;
   }
 
