@@ -17,6 +17,7 @@ export class LaneLimit {
   #count: number;
   /** Bytes of the longest transfer of late. */
   #longest = 0;
+  #isFull = false;
 
   /** Begins with so many. */
   constructor(first: number) {
@@ -25,6 +26,11 @@ export class LaneLimit {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Whether the last transfer waited for others on the way. */
+  get isFull(): boolean {
+    return this.#isFull;
   }
 
   /** Whether a transfer is about as long as others: of a short one latency is most of its time, or none of it is the link's. */
@@ -40,6 +46,7 @@ export class LaneLimit {
    */
   learn(pace: number, best: number, peers: number): void {
     const waiting = peers * (1 - best / pace);
+    this.#isFull = waiting >= FEW_WAIT;
     if (waiting > MANY_WAIT) this.#count = Math.max(FEWEST_LANES, this.#count - 1);
     // One that was not full says nothing of what more would do.
     else if (peers >= this.#count && waiting < FEW_WAIT) this.#count = Math.min(MOST, this.#count + 1);

@@ -1,21 +1,28 @@
 import { LRUCache } from 'lru-cache';
 import { linkTo } from './abort-link.ts';
-import { FEWEST_LANES, LaneLimit } from './lane-limit.ts';
-import { type InLine, waitInLine } from './wait-in-line.ts';
+import { BlobLine, type BlobPart } from './blob-line.ts';
+import { LaneLimit } from './lane-limit.ts';
 
 const FIRST = 8;
-// What an origin was at best is forgotten by half in 70 ranges: links change.
-const BEST_FORGOTTEN = 1.01;
+// What an origin was at best is forgotten by half in 700 ranges: links change. Sooner, what all wait for would soon be the best.
+const BEST_FORGOTTEN = 1.001;
 const MOST_ORIGINS = 1000;
 // A range that as many later ones have overtaken is starved by them where the link is full: then it has the link to itself,
 // for so long. Where it is something else that holds it up, the others have waited long enough.
 const OVERTAKEN = 4;
+// With more at once than this it is seldom the link that is full.
+const MOST_OVER_FULL = 8;
 const ALONE_MS = 5_000;
 // TCP asks less and less often for what was lost several times over, in the end once a minute, though the link has long
 // had room: another connection gets through. As long as that is silent, while another of the same origin is not.
 const SILENT_MS = 3_000;
 const LIVELY_MS = 1_000;
 const TICK_MS = 500;
+
+/** What is to be read from an origin. */
+export interface OriginRange extends BlobPart {
+  readonly origin: string;
+}
 
 /** The right to read one range from an origin. */
 export interface Lane {
@@ -51,7 +58,7 @@ interface Road {
   readonly underWay: Set<UnderWay>;
   /** Those let in from the line that are not under way yet. */
   called: number;
-  readonly waiting: InLine[];
+  readonly waiting: BlobLine;
   /** When something last came of any. */
   movedMs: number;
   watch: NodeJS.Timeout | undefined;
@@ -74,11 +81,11 @@ export class OriginLanes {
     this.#watches = watches;
   }
 
-  /** Resolves in the order of the calls. @throws P2PError CLIENT_GONE on abort, having left the line. */
-  async take(origin: string, signal: AbortSignal): Promise<Lane> {
+  /** Resolves in the order of a `BlobLine`. @throws P2PError CLIENT_GONE on abort, having left the line. */
+  async take({ origin, ...part }: OriginRange, signal: AbortSignal): Promise<Lane> {
     const road = this.#road(origin);
     if (!isOpen(road) || road.waiting.length > 0) {
-      await waitInLine(road.waiting, {}, `a range of ${origin}`, signal);
+      await road.waiting.wait(part, `a range of ${origin}`, signal);
       road.called -= 1;
     }
     const link = linkTo(signal);
@@ -148,7 +155,7 @@ export class OriginLanes {
       best: Number.POSITIVE_INFINITY,
       underWay: new Set(),
       called: 0,
-      waiting: [],
+      waiting: new BlobLine(),
       movedMs: 0,
       watch: undefined,
       closed: undefined,
@@ -179,13 +186,15 @@ const isOpen = ({ closed, underWay, called, limit }: Road): boolean =>
 function admit(road: Road): void {
   if (road.waiting.length === 0 || !isOpen(road)) return;
   road.called += 1;
-  road.waiting.shift()?.call();
+  road.waiting.callNext();
 }
 
 function closeForStarved(road: Road): void {
-  if (road.closed !== undefined || road.limit.count > FEWEST_LANES) return;
-  const [starved] = road.underWay;
-  if (starved === undefined || starved.overtaken < OVERTAKEN || starved.hadTime) return;
+  const { closed, limit, underWay } = road;
+  if (closed !== undefined || !limit.isFull || limit.count > MOST_OVER_FULL) return;
+  const [starved] = underWay;
+  if (starved === undefined || starved.overtaken < Math.max(OVERTAKEN, limit.count) || starved.hadTime)
+    return;
   starved.hadTime = true;
   const timer = setTimeout(() => {
     open(road);

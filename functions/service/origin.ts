@@ -1,7 +1,8 @@
 import type { Reply, Source, Upstream, UpstreamQuery } from '../blob/upstream.ts';
 import { redact } from '../protocol/address.ts';
-import { P2PError } from '../protocol/errors.ts';
+import { type HeaderLines, P2PError } from '../protocol/errors.ts';
 import { forwardedHeaders, headerValue } from '../protocol/headers.ts';
+import { parseRange } from '../protocol/range.ts';
 import type { HttpClient } from './http-client.ts';
 import type { OriginAccess } from './origin-access.ts';
 import { type Lane, OriginLanes } from './origin-lanes.ts';
@@ -59,8 +60,10 @@ export class OriginUpstream implements Upstream {
     let url = new URL(address.url);
     this.#parts.access.checkListed(url);
     let sent = forwardedHeaders(headers);
+    const start = startOf(headers);
     for (let hop = 0; hop <= MAX_REDIRECTS; hop += 1) {
-      const lane = bulk ? await this.#lanes.take(url.origin, signal) : undefined;
+      const range = { origin: url.origin, blob: address.url, start };
+      const lane = bulk ? await this.#lanes.take(range, signal) : undefined;
       const request = { url: url.href, method, headers: sent, bulk };
       const asking = this.#parts.http.request(request, lane?.signal ?? signal);
       const reply = await asking.catch((error: unknown) => {
@@ -132,6 +135,12 @@ function inLane(reply: Reply, lane: Lane): Reply {
       },
     },
   };
+}
+
+/** Where what is asked for begins, bytes. */
+function startOf(headers: HeaderLines): number {
+  const [spec] = parseRange(headerValue(headers, 'range')) ?? [];
+  return spec !== undefined && 'first' in spec ? spec.first : 0;
 }
 
 /** An origin is no node of ours: what it says in our headers, and of digests it made up, is not believed. */

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
+import { BlobLine, type BlobPart } from './blob-line.ts';
 import { FEWEST_LANES, LaneLimit } from './lane-limit.ts';
 import { Recent } from './recent.ts';
-import { type InLine, waitInLine } from './wait-in-line.ts';
 
 // Whoever takes so many times as long as most has a slow link of its own, or sends what comes slowly: the others wait no
 // longer for that, and never very long.
@@ -13,17 +13,11 @@ const ENOUGH_SAMPLES = 8;
 // on a link that is never idle that takes some ten thousands.
 const BEST_FORGOTTEN = 1.001;
 const MOST_PEERS = 1000;
-// Who begins later in a blob waits for so many that begin earlier and came later: others may come for ever.
-const PASSED_BY = 8;
 
 /** A body that is to be sent. */
-export interface Sending {
+export interface Sending extends BlobPart {
   /** Who it is for. */
   readonly peer: string;
-  /** Key of the blob that it is a part of. */
-  readonly blob: string;
-  /** Where in the blob it begins, bytes. */
-  readonly start: number;
   /** Bytes. */
   readonly length: number;
   /** Whether all of them are at hand: else it is not the link that they wait for. */
@@ -36,10 +30,6 @@ export interface Turn {
   end(bytes?: number): void;
 }
 
-interface Place extends Pick<Sending, 'blob' | 'start'> {
-  passedBy: number;
-}
-
 /**
  * Sends bodies to other nodes a few at a time, in the order in which they were asked for, for they share this node's link:
  * when all are sent at once each comes as late as the last, and by the luck of TCP some come ten times later, while
@@ -48,7 +38,7 @@ interface Place extends Pick<Sending, 'blob' | 'start'> {
 export class SendTurns {
   readonly #limit = new LaneLimit(FEWEST_LANES);
   readonly #now: () => number;
-  readonly #waiting: InLine<Place>[] = [];
+  readonly #waiting = new BlobLine();
   /** Milliseconds for each byte, by peer, of its quickest body of late. */
   readonly #best = new LRUCache<string, number>({ max: MOST_PEERS });
   /** Milliseconds for each byte, of all. */
@@ -72,9 +62,9 @@ export class SendTurns {
    *
    * @throws P2PError CLIENT_GONE on abort, having left the line.
    */
-  async take({ peer, blob, start, length, isThere }: Sending, signal: AbortSignal): Promise<Turn> {
+  async take({ peer, length, isThere, ...part }: Sending, signal: AbortSignal): Promise<Turn> {
     if (!this.#isOpen || this.#waiting.length > 0) {
-      await waitInLine(this.#waiting, { blob, start, passedBy: 0 }, `a reply to ${peer}`, signal);
+      await this.#waiting.wait(part, `a reply to ${peer}`, signal);
       this.#called -= 1;
     }
     this.#underWay += 1;
@@ -118,22 +108,8 @@ export class SendTurns {
 
   /** Lets the next one in; it lets in whoever is behind. */
   #admit(): void {
-    const [first] = this.#waiting;
-    if (first === undefined || !this.#isOpen) return;
+    if (this.#waiting.length === 0 || !this.#isOpen) return;
     this.#called += 1;
-    const next = first.passedBy < PASSED_BY ? this.#earliestOf(first) : first;
-    if (next !== first) first.passedBy += 1;
-    // They change places, so that no blob is ahead of others for ever.
-    this.#waiting[this.#waiting.indexOf(next)] = first;
-    this.#waiting.shift();
-    next.call();
-  }
-
-  /** Of those in line for its blob, the one that begins first. */
-  #earliestOf(first: InLine<Place>): InLine<Place> {
-    let earliest = first;
-    for (const other of this.#waiting)
-      if (other.blob === first.blob && other.start < earliest.start) earliest = other;
-    return earliest;
+    this.#waiting.callNext();
   }
 }
