@@ -19,7 +19,8 @@ import type { Giver, Reply, ShownRight, Source, Upstream } from './upstream.ts';
 const MAX_ROUNDS = 8;
 // A client that has nothing else to read for so long is held up.
 const AWAITED_MS = 2_000;
-// A client that sees nothing for so long is shown sooner what comes from those it can be shown.
+// A client that sees nothing for so long is shown sooner what comes from those it can be shown; but not when all of it is
+// there in as long again: whoever leaves what is nearly there has it sent once more, and all that wait for it leave at once.
 const URGENT_MS = 10_000;
 
 /** What a fill is for. */
@@ -171,8 +172,7 @@ export class Filler {
       bulk: true,
       heard: () => flight.heard(),
       isAwaited: () => flight.awaitedMs >= AWAITED_MS,
-      // Of a chunk whose digest is known nothing is shown before it is whole, whoever it comes from.
-      isUrgent: () => (flight.isTrusted || flight.expected === undefined) && flight.awaitedMs >= URGENT_MS,
+      isUrgent: () => isUrgent(flight),
     } as const;
     flight.journey?.asked(source);
     const reply = await source.open(query, this.#signal);
@@ -263,6 +263,13 @@ export class Filler {
     flight.journey?.failed(error.code);
     this.#events.failed('upstream_failed', { source: source.name, code: error.code, error: error.message });
   }
+}
+
+/** Whether a client has waited long for what it would see sooner by another source. */
+function isUrgent({ isTrusted, expected, awaitedMs, leftMs }: Flight): boolean {
+  // Of a chunk whose digest is known nothing is shown before it is whole, whoever it comes from.
+  const isShownAsItComes = isTrusted || expected === undefined;
+  return isShownAsItComes && awaitedMs >= URGENT_MS && leftMs >= URGENT_MS;
 }
 
 /** Puts a giver last of those that gave. */

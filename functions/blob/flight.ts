@@ -44,6 +44,8 @@ export class Flight {
   /** Bytes that relays have been shown. */
   #relayed = 0;
   #epoch = 0;
+  /** When bytes began to come, and how many were there before. */
+  #begun: { readonly ms: number; readonly at: number } | undefined;
   #error: unknown;
   #progress = new Gate();
   /** Clients that wait, and since when there are any. */
@@ -118,6 +120,7 @@ export class Flight {
     this.filled = this.#isSeen ? (this.#trusted ?? 0) : 0;
     this.#trusted = undefined;
     this.#relayed = 0;
+    this.#begun = undefined;
     this.#epoch += 1;
     this.expected = expected;
     return true;
@@ -142,8 +145,7 @@ export class Flight {
       );
     }
     this.bytes.set(piece, this.filled);
-    this.filled += piece.length;
-    this.#progress.open();
+    this.advance(piece.length);
   }
 
   /** What is still to be filled, in place; say with `advance` how far that is. */
@@ -153,6 +155,7 @@ export class Flight {
 
   /** Tells that the next bytes of `room` are there. */
   advance(bytes: number): void {
+    this.#begun ??= { ms: performance.now(), at: this.filled };
     this.filled += bytes;
     this.#progress.open();
   }
@@ -205,6 +208,13 @@ export class Flight {
   /** For how long clients have waited for its next byte, milliseconds; 0 when none does. */
   get awaitedMs(): number {
     return this.#clients === 0 ? 0 : performance.now() - this.#awaitedMs;
+  }
+
+  /** How long the rest of it takes if it goes on like this, milliseconds. */
+  get leftMs(): number {
+    if (this.#begun === undefined) return Number.POSITIVE_INFINITY;
+    const { ms, at } = this.#begun;
+    return ((performance.now() - ms) * (this.length - this.filled)) / (this.filled - at);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Flight } from '../../../functions/blob/flight.ts';
@@ -41,6 +42,22 @@ test('takes no byte more than the chunk has', () => {
   flight.append(BYTES);
   throws('UPSTREAM_MISMATCHED', () => flight.append(Buffer.from('x')));
   assert.is(flight.filled, 100);
+});
+
+test('tells how long the rest takes if it goes on as it came', async () => {
+  const flight = new Flight(idOf(), 100);
+  assert.is(flight.leftMs, Number.POSITIVE_INFINITY);
+  flight.append(BYTES.subarray(0, 20));
+  await setTimeout(100);
+  const few = flight.leftMs;
+  // Four times as much is left as came in these 100 ms.
+  assert.ok(few >= 390 && few < 4_000, `${few} ms`);
+  flight.append(BYTES.subarray(20, 80));
+  const most = flight.leftMs;
+  assert.ok(most < few / 8, `${most} ms, after ${few}`);
+  // What came before counts for nothing of what comes from another source.
+  assert.ok(flight.startOver(undefined));
+  assert.is(flight.leftMs, Number.POSITIVE_INFINITY);
 });
 
 test('gives a chunk that comes whole to all who wait', async () => {
