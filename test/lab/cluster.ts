@@ -101,7 +101,6 @@ export async function startCluster(network: Network, options: ClusterOptions): P
     P2PConfig: {
       RootList: Array.from({ length: options.roots }, (_, index) => `${rootAddress(index)}:${PORTS.p2p}`),
       Siblings: ['directory'],
-      CacheConfig: { MemCacheSize: '64MiB' },
     },
     ProxyConfig: { Port: PORTS.proxy, Reverse: [{ Path: REVERSE_PATH, Origin: originUrl, StripPath: true }] },
     Mirror: { Registries: { [REGISTRY]: originUrl } },

@@ -11,7 +11,7 @@ import { formatSummary, formatVerdicts, judge, type Summary, summarise } from '.
 import { backFreeMemory } from './memory.ts';
 
 // What an agent's process takes, in round figures.
-const AGENT_BYTES = 256 * 2 ** 20;
+const AGENT_BYTES = 512 * 2 ** 20;
 
 /** What a run writes down. */
 export interface LabFigures {

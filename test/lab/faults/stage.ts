@@ -28,6 +28,8 @@ export const VICTIM = 6;
 /** The agent that others reach through a front, which can misbehave. */
 export const LIAR = 7;
 const DISK_BYTES = 256 * 2 ** 20;
+// Of a root as of an agent: both are full as soon.
+const MemCacheSize = '64MiB';
 const NAME = 'siblings.lab';
 
 /** Sets it up, its nodes with these variables of the environment. Only in namespaces of its own. */
@@ -35,7 +37,7 @@ export async function openStage(env: Readonly<Record<string, string>> = {}): Pro
   const settings = {
     Siblings: [`dns+${NAME}:${PORTS.p2p}`, 'directory'],
     // Blobs come and go: what is kept of old ones is of no use, and memory is short.
-    CacheConfig: { FileCacheSize: '128MiB', MinFree: 0 },
+    CacheConfig: { MemCacheSize, FileCacheSize: '128MiB', MinFree: 0 },
   };
   let dns: DnsServer | undefined;
   let disk: Disk | undefined;
@@ -50,8 +52,7 @@ export async function openStage(env: Readonly<Record<string, string>> = {}): Pro
       dns = await startDns(LAB_ADDRESS);
       dns.addresses[NAME] = Array.from({ length: AGENTS }, (_, index) => agentAddress(index));
     },
-    // A root's memory is to be full as soon as an agent's.
-    root: { P2PConfig: { CacheConfig: { MemCacheSize: '64MiB' } } },
+    root: { P2PConfig: { CacheConfig: { MemCacheSize } } },
     agent: () => ({ P2PConfig: { ...settings, DNSServer: dns?.address ?? '' } }),
   });
   const { agents, roots, s3, origin } = lab.cluster;
