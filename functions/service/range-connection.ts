@@ -84,7 +84,7 @@ export class RangeConnection {
     });
     this.#socket.setTimeout(limits.connectMs);
     this.#socket.once('connect', () => this.#socket.setTimeout(limits.firstByteMs));
-    this.#socket.on('timeout', () => this.#timedOut());
+    this.#socket.on('timeout', () => this.#late());
     this.#socket.on('error', (cause) => this.#broke(cause));
     this.#socket.on('close', () => this.#broke(new Error('the connection was closed')));
   }
@@ -277,6 +277,15 @@ export class RangeConnection {
     this.#shut();
     settle?.resolve('unsuited');
     this.#onFree(false);
+  }
+
+  /** Where this process is late itself, what it waits for may be there and not read yet: timers go before input. */
+  #late(): void {
+    const progress = () => [this.#state, this.#socket.connecting, this.#socket.bytesRead].join();
+    const before = progress();
+    setImmediate(() => {
+      if (progress() === before) this.#timedOut();
+    });
   }
 
   #timedOut(): void {

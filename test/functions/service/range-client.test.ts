@@ -52,7 +52,13 @@ async function startPeer(answer: (socket: Socket, request: string, count: number
 }
 
 function openClient(
-  limits: { firstByteMs?: number; idleMs?: number; connections?: number; restMs?: number } = {},
+  limits: {
+    connectMs?: number;
+    firstByteMs?: number;
+    idleMs?: number;
+    connections?: number;
+    restMs?: number;
+  } = {},
 ) {
   const client = new RangeClient({
     connectMs: 2_000,
@@ -328,6 +334,18 @@ test('gives up on a peer that says nothing, in the head and in the body', async 
   await using client = openClient({ firstByteMs: 100, idleMs: 100 });
   await rejects('UPSTREAM_TIMEOUT', client.ask(mute.url));
   await rejects('UPSTREAM_TIMEOUT', filled(await client.ask(stalled.url), 10));
+});
+
+test('gives up on nobody for what it has not heard itself, having had too much to do', async () => {
+  await using peer = await startPeer((socket) => socket.write(`${head(2)}ok`));
+  await using client = openClient({ connectMs: 50 });
+  // After this come timers, and input only then.
+  await new Promise(setImmediate);
+  const asking = client.ask(peer.url);
+  await new Promise(process.nextTick);
+  const busySinceMs = performance.now();
+  while (performance.now() - busySinceMs < 200);
+  assert.is((await filled(await asking, 2)).toString(), 'ok');
 });
 
 test('asks again when a rested connection proves closed, but not when a fresh one does', async () => {
