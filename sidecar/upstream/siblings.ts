@@ -15,6 +15,7 @@ import type { Member, Members } from '../members/member.ts';
 import type { Health } from './health.ts';
 import type { HedgeableSource } from './hedged.ts';
 import type { Hedging } from './hedging.ts';
+import type { Latecomers } from './latecomers.ts';
 import { Owners } from './owner.ts';
 import { type Picker, RANKED, RANKED_LAST } from './picker.ts';
 import type { SiblingClient } from './sibling-client.ts';
@@ -26,6 +27,7 @@ export interface SiblingsParts {
   readonly client: SiblingClient;
   readonly health: Health;
   readonly hedging: Hedging;
+  readonly latecomers: Latecomers;
   /** The root that a Location leads to, to be asked as ever; `undefined` when it is none of the configured ones. */
   readonly rootAt: (url: string) => Source | undefined;
   /** Told of each redirect that is followed. */
@@ -105,14 +107,14 @@ export class SiblingsUpstream implements Upstream {
   }
 
   #source(search: Search, member: Member): HedgeableSource {
-    const { hedging, health } = this.#parts;
+    const { hedging, health, latecomers } = this.#parts;
     return {
       name: member.url,
       kind: 'sibling',
       hedge: {
         afterMs: hedging.afterMs,
         silentMs: SILENT_MS,
-        begin: () => hedging.spend(),
+        begin: () => latecomers.isAlone(member.url) && hedging.spend(),
         overtaken: () => health.failed(member.url),
         left: ({ name, kind }) => {
           if (kind === 'sibling') health.failed(name);
