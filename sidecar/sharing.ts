@@ -25,9 +25,8 @@ import { ShownRights } from './upstream/shown-rights.ts';
 import { SiblingClient } from './upstream/sibling-client.ts';
 import { SiblingsUpstream } from './upstream/siblings.ts';
 
-// A neighbour answers at once, or sends on at once; the longer part is for a chunk that it has to fetch first. What a lost
-// packet takes to be sent again is no failure: the first of a connection takes a second (RFC 6298 §2.1).
-const LIMITS = { connectMs: 1_500, firstByteMs: 5_000, idleMs: 10_000 };
+// A neighbour answers at once, or sends on at once; the longer part is for a chunk that it has to fetch first.
+const LIMITS = { connectMs: 1_000, firstByteMs: 5_000, idleMs: 10_000 };
 const CONNECTIONS = 64;
 // A chunk that a slow host owns comes to all at its pace: with one such host in a hundred, each of whose chunks takes a
 // second, all would take 1.7 times as long as without (npm run sim), and do not if they get the next 64 meanwhile. These
