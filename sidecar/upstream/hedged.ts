@@ -255,9 +255,10 @@ export class HedgedUpstream implements Upstream {
     // What comes by a sibling is that one's to leave.
     if (next.kind === 'origin' && !isSilent)
       return isDue || (isSlow && isIdle && !isRelayed && this.#straying.begin(line, LATE_FOR_REST_MS));
-    // While other chunks come, and no client waits for this one, a root has more urgent things to send than the rest of it.
+    // While other chunks come, and no client waits for this one, a root has more urgent things to send than the rest of it;
+    // and another sibling would ask one.
     const isHarmless = !isSilent && !isIdle && activeMs < SPARED_MS && query.isAwaited?.() === false;
-    if (next.kind === 'root' && isRelayed && isHarmless && !isDue) return false;
+    if (isRelayed && isHarmless && !isDue) return false;
     return isDue || this.#leaving.spend();
   }
 }

@@ -243,16 +243,21 @@ test('leaves what is slow for another source, unless it is busy, or still on its
   }
 });
 
-test('leaves a sibling that is slow for a root only where a client waits for it, or nothing else comes, or it takes long', async () => {
-  for (const [isAwaited, isBusy, seconds, isLeft] of [
-    [false, true, 4, false],
-    [true, true, 4, true],
-    [undefined, true, 4, true],
-    [false, false, 4, true],
-    [false, true, 6, true],
+test('leaves a sibling that is slow only where a client waits for it, or nothing else comes, or it takes long', async () => {
+  for (const [isAwaited, isBusy, seconds, isLeft, kind] of [
+    [false, true, 4, false, 'root'],
+    // What it does not have it would ask a root for.
+    [false, true, 4, false, 'sibling'],
+    [true, true, 4, true, 'root'],
+    [undefined, true, 4, true, 'root'],
+    [false, false, 4, true, 'root'],
+    [false, true, 6, true, 'root'],
   ] as const) {
     const [first, second] = [source('first', { afterMs: 60_000 }), source('second')];
-    const { next, lab } = hedged({ source: { ...first.source, kind: 'sibling' } }, second);
+    const { next, lab } = hedged(
+      { source: { ...first.source, kind: 'sibling' } },
+      { source: { ...second.source, kind } },
+    );
     for (let time = 0; time < 8; time += 1) await lab.passBody(1_000_000, 400, 'sibling');
     const query = { ...QUERY, ...(isAwaited !== undefined && { isAwaited: () => isAwaited }) };
     const opening = (next() as Source).open(query, new AbortController().signal);
